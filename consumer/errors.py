@@ -1,0 +1,93 @@
+"""Faults of the world, as exceptions; faults in the data are values (see `consumer.decoded`).
+
+    DuckpostError                      exit 1  failed
+    ├── UsageError                     exit 2  a command used in a way that cannot work
+    ├── SettingsError                  exit 2  configuration refused; all faults at once
+    ├── SourceError                    exit 1  a transport failed
+    │   ├── SourceUnavailable          retryable: network, throttling, 5xx
+    │   └── SourceDenied               exit 3  credentials, permission, no such queue
+    └── WarehouseError                 exit 4  the warehouse failed
+        ├── WarehouseLocked            exit 4  another process has the file
+        ├── WarehouseFull              retryable: no room on the disk, memory limit
+        ├── WarehouseDamaged           exit 4  the file does not open and could not be mended
+        ├── WarehouseNewer             exit 4  written by a newer duckpost
+        └── CommitOutcomeUnknown       the COMMIT raised: rows may or may not be there
+"""
+
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_DENIED = 3
+EXIT_WAREHOUSE = 4
+
+
+class DuckpostError(Exception):
+    """Base of all; its message says what was attempted, on what, and what to do."""
+
+    exit_code: ClassVar[int] = EXIT_FAILED
+    retryable: ClassVar[bool] = False
+
+
+class UsageError(DuckpostError):
+    """A command was used in a way that cannot work."""
+
+    exit_code = EXIT_USAGE
+
+
+class SettingsError(DuckpostError):
+    """The configuration was refused; the message lists every fault, one a line."""
+
+    exit_code = EXIT_USAGE
+
+
+class SourceError(DuckpostError):
+    """A transport failed."""
+
+
+class SourceUnavailable(SourceError):  # noqa: N818 - named for the state, as users meet it
+    """The transport did not answer or asked to slow down; trying again may help."""
+
+    retryable = True
+
+
+class SourceDenied(SourceError):  # noqa: N818 - the same
+    """The transport refused us: credentials, permission, or no such queue or bucket."""
+
+    exit_code = EXIT_DENIED
+
+
+class WarehouseError(DuckpostError):
+    """The warehouse failed; nothing of the batch at hand is acknowledged."""
+
+    exit_code = EXIT_WAREHOUSE
+
+
+class WarehouseLocked(WarehouseError):  # noqa: N818 - the same
+    """Another process has the file open; `pid` names it where the system tells."""
+
+    def __init__(self, message: str, *, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class WarehouseFull(WarehouseError):  # noqa: N818 - the same
+    """There is no room for the batch, on disk or in memory; the batch was rolled back whole."""
+
+    retryable = True
+
+
+class WarehouseDamaged(WarehouseError):  # noqa: N818 - the same
+    """The file does not open and could not be mended; the message names the next command."""
+
+
+class WarehouseNewer(WarehouseError):  # noqa: N818 - the same
+    """The file was written by a newer duckpost than this one."""
+
+
+class CommitOutcomeUnknown(WarehouseError):  # noqa: N818 - the same
+    """The COMMIT raised: its rows may be in the file or not, and this instance must not go on.
+
+    The caller nacks what it holds and starts a new process; redelivery and dedup settle it.
+    """

@@ -1,0 +1,1 @@
+"""Where envelopes come from; each module one transport, all keeping the contract in `base`."""
