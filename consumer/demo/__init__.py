@@ -1,0 +1,1 @@
+"""Everything `duckpost demo` needs: simulated SES traffic over a real transport on loopback."""
