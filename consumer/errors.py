@@ -5,6 +5,7 @@
     ├── SettingsError                  exit 2  configuration refused; all faults at once
     ├── SourceError                    exit 1  a transport failed
     │   ├── SourceUnavailable          retryable: network, throttling, 5xx
+    │   │   └── ObjectGone             an S3 object that a notice names is not there
     │   └── SourceDenied               exit 3  credentials, permission, no such queue
     └── WarehouseError                 exit 4  the warehouse failed
         ├── WarehouseLocked            exit 4  another process has the file
@@ -50,6 +51,21 @@ class SourceUnavailable(SourceError):  # noqa: N818 - named for the state, as us
     """The transport did not answer or asked to slow down; trying again may help."""
 
     retryable = True
+
+
+class ObjectGone(SourceUnavailable):
+    """The S3 object that a notice named is not there: not yet, or not any more.
+
+    Attributes:
+        is_final: whether it has been missing for so long that waiting is over: the notice goes
+            to quarantine and its message is settled. Until then the envelope is nacked.
+        notice: the notice verbatim, for the quarantine; empty where no notice named the object.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False, notice: bytes = b"") -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        self.notice = notice
 
 
 class SourceDenied(SourceError):  # noqa: N818 - the same
