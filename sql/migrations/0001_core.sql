@@ -124,6 +124,7 @@ create table ledger (
     quarantined bigint not null,
     ignored bigint not null,
     removed bigint not null,
+    released bigint not null,
     ignored_reasons map(varchar, bigint),
     quarantined_reasons map(varchar, bigint),
     archive_file varchar,

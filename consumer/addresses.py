@@ -1,0 +1,69 @@
+"""An address as it is compared, and the token that stands for it in keys.
+
+The same mailbox arrives as ``User@Example.com``, ``"User" <user@example.com>`` and
+``user@example.com``; figures join on one spelling (docs/metrics.md, "Grain and axes").
+"""
+
+import re
+from dataclasses import dataclass
+from email.utils import parseaddr
+from functools import lru_cache
+from hashlib import blake2b
+
+# What `erase` writes in place of an address: the token of its local part's owner, the domain kept.
+_TOKEN = re.compile(r"^~([0-9a-f]{32})@")
+# Characters that never occur in a bare address; one of them means a display name, quotes, a comment.
+_DECORATED = re.compile(r'[<>"\s,;()]')
+# https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-email-simulator
+_SIMULATOR_DOMAIN = "simulator.amazonses.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox.
+
+    Attributes:
+        text: lower-case, without display name or quotes.
+        domain: what follows the last ``@``; None where there is none.
+        token: keyed hash of ``text`` as 32 hex digits; of an erased address, the one it carries.
+        as_written: what SES wrote, where it differs from ``text``.
+        is_simulator: whether it is one of SES's mailbox simulator's.
+    """
+
+    text: str
+    domain: str | None
+    token: str
+    as_written: str | None
+    is_simulator: bool
+
+
+def normalise(written: str) -> str:
+    """Reduce what SES wrote to the bare, lower-case address."""
+    text = written.strip()
+    if _DECORATED.search(text):
+        _, bare = parseaddr(text)
+        # parseaddr gives up with ''; then what was written is all there is
+        text = (bare or text).replace('"', "").strip()
+    return text.lower()
+
+
+def to_token(text: str, secret: bytes) -> str:
+    """Hash a normalised address with the warehouse's secret: 32 hex digits, the same for ever."""
+    known = _TOKEN.match(text)
+    if known:
+        return known.group(1)
+    return blake2b(text.encode("utf-8", "surrogatepass"), key=secret, digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=131_072)
+def parse_address(written: str, secret: bytes) -> Address:
+    """Take apart one address as SES wrote it; never fails, whatever it is."""
+    text = normalise(written)
+    local, at, domain = text.rpartition("@")
+    return Address(
+        text=text,
+        domain=domain if at and local and domain else None,
+        token=to_token(text, secret),
+        as_written=written if written != text else None,
+        is_simulator=domain == _SIMULATOR_DOMAIN,
+    )

@@ -1,0 +1,12 @@
+"""Where the SQL that travels with duckpost lies: beside the code in a wheel, above it in a checkout."""
+
+from pathlib import Path
+
+
+def sql_folder() -> Path:
+    """Return the folder with ``migrations/``, ``views/`` and ``seeds/``."""
+    room = Path(__file__).resolve().parent
+    for folder in (room / "sql", room.parent / "sql"):
+        if (folder / "migrations").is_dir():
+            return folder
+    raise FileNotFoundError(f"no sql folder in {room} or beside it: the installation is incomplete")

@@ -1,0 +1,77 @@
+"""What an event says about its message: who sent it, from where, under which names."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from consumer.addresses import normalise
+
+# SES's own tags that have a column of their own; every other tag stays in ``tags``.
+# https://docs.aws.amazon.com/ses/latest/dg/monitor-using-event-publishing.html
+COLUMN_TAGS = frozenset(
+    {
+        "ses:configuration-set",
+        "ses:tenant-name",
+        "ses:from-domain",
+        "ses:caller-identity",
+        "ses:operation",
+        "ses:source-ip",
+        "ses:source-tls-version",
+        "ses:outgoing-ip",
+        "ses:outgoing-tls-version",
+    }
+)
+
+# The first four digits of a message id follow the region; seen, not documented.
+_REGIONS = {
+    "0100": "us-east-1",
+    "0101": "us-west-2",
+    "0102": "eu-west-1",
+    "0106": "ap-northeast-1",
+    "0107": "eu-central-1",
+}
+
+
+class Sender(NamedTuple):
+    """The verified identity behind an ARN: ``arn:aws:ses:REGION:ACCOUNT:identity/NAME``."""
+
+    region: str | None
+    account: str | None
+    identity: str | None
+
+
+_NOBODY = Sender(None, None, None)
+
+
+@lru_cache(maxsize=16_384)
+def parse_source_arn(arn: str) -> Sender:
+    """Take an identity's ARN apart; what is no such ARN says nothing."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 - an ARN's six fields
+        return _NOBODY
+    kind, _, name = parts[5].partition("/")
+    identity = name.lower() if kind == "identity" and name else None
+    return Sender(parts[3] or None, parts[4] or None, identity)
+
+
+@lru_cache(maxsize=16_384)
+def parse_source(source: str) -> tuple[str, str | None]:
+    """Reduce the envelope sender to its bare address and domain."""
+    text = normalise(source)
+    return text, text.rpartition("@")[2] or None
+
+
+def region_of(sender: Sender, message_id: str, hint: str | None) -> str | None:
+    """Name the region: the ARN's, else what the message id tells, else the wrapping's."""
+    return sender.region or _REGIONS.get(message_id[:4]) or hint
+
+
+def first(tags: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """Return a tag's first value: SES's own tags have one."""
+    values = tags.get(name)
+    return values[0] if values else None
+
+
+def own_tags(tags: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
+    """Return the tags that have no column, in the order SES wrote them."""
+    return [(name, values) for name, values in tags.items() if name not in COLUMN_TAGS]
