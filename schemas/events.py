@@ -284,7 +284,9 @@ def parse_event(payload: bytes | str) -> SesEvent:
     pydantic's ``ValidationError`` for anything else; `schemas.faults.describe_fault` puts that
     into words.
     """
-    names_type = (b'"eventType"' if isinstance(payload, bytes) else '"eventType"') in payload
+    names_type = (
+        b'"eventType"' in payload if isinstance(payload, bytes) else '"eventType"' in payload
+    )
     # which form to try first is a guess from the bytes, so that neither form pays for the other
     if not names_type:
         try:
