@@ -1,0 +1,69 @@
+-- grain: one row per (account, region, configuration_set, identity_without_set)
+create or replace view event_publication as
+select
+    c.account,
+    c.region,
+    c.configuration_set,
+    c.identity_without_set,
+    min(c.cohort_day) filter (where c.event_type = 'Delivery') as deliveries_from_day,
+    max(c.cohort_day) filter (where c.event_type = 'Delivery') as deliveries_to_day,
+    bool_or(c.event_type = 'DeliveryDelay') as has_delivery_delay,
+    bool_or(c.event_type = 'Subscription') as has_subscription,
+    report_day_starts_at(
+        report_day(min(c.event_at) filter (where c.event_type = 'Open'))
+    ) as opens_from,
+    report_day_starts_at(
+        report_day(max(c.event_at) filter (where c.event_type = 'Open')) + 1
+    ) as opens_until,
+    report_day_starts_at(
+        report_day(min(c.event_at) filter (where c.event_type = 'Click'))
+    ) as clicks_from,
+    report_day_starts_at(
+        report_day(max(c.event_at) filter (where c.event_type = 'Click')) + 1
+    ) as clicks_until,
+    nullif(
+        concat_ws(
+            ', ',
+            case when not bool_or(c.event_type = 'Send') then 'Send' end,
+            case when not bool_or(c.event_type = 'Delivery') then 'Delivery' end,
+            case when not bool_or(c.event_type = 'Bounce') then 'Bounce' end,
+            case when not bool_or(c.event_type = 'Complaint') then 'Complaint' end,
+            case
+                when not bool_or(c.event_type = 'DeliveryDelay') then 'DeliveryDelay'
+            end,
+            case when not bool_or(c.event_type = 'Open') then 'Open' end,
+            case when not bool_or(c.event_type = 'Click') then 'Click' end
+        ),
+        ''
+    ) as missing_event_types
+from countable_events as c
+group by c.account, c.region, c.configuration_set, c.identity_without_set;
+
+comment on view event_publication is
+'What a configuration set publishes, or an identity where there is no set: what its rates may rest on.';
+comment on column event_publication.account is
+'AWS account that sent.';
+comment on column event_publication.region is
+'AWS region that sent.';
+comment on column event_publication.configuration_set is
+'Configuration set of the messages.';
+comment on column event_publication.identity_without_set is
+'The identity where the messages have no configuration set.';
+comment on column event_publication.deliveries_from_day is
+'First cohort day with a Delivery.';
+comment on column event_publication.deliveries_to_day is
+'Last cohort day with a Delivery.';
+comment on column event_publication.has_delivery_delay is
+'Whether a DeliveryDelay was ever seen.';
+comment on column event_publication.has_subscription is
+'Whether a Subscription was ever seen: SES list management is used.';
+comment on column event_publication.opens_from is
+'Start (UTC) of the day of the first Open.';
+comment on column event_publication.opens_until is
+'End (UTC) of the day of the last Open.';
+comment on column event_publication.clicks_from is
+'Start (UTC) of the day of the first Click.';
+comment on column event_publication.clicks_until is
+'End (UTC) of the day of the last Click.';
+comment on column event_publication.missing_event_types is
+'Event types never seen, comma separated. A rare type that is missing may be published all the same.';
