@@ -7,6 +7,7 @@
     │   ├── SourceUnavailable          retryable: network, throttling, 5xx
     │   │   └── ObjectGone             an S3 object that a notice names is not there
     │   └── SourceDenied               exit 3  credentials, permission, no such queue
+    ├── QueryError                     exit 1  a reader's statement was refused or failed
     └── WarehouseError                 exit 4  the warehouse failed
         ├── WarehouseLocked            exit 4  another process has the file
         ├── WarehouseFull              retryable: no room on the disk, memory limit
@@ -72,6 +73,10 @@ class SourceDenied(SourceError):  # noqa: N818 - the same
     """The transport refused us: credentials, permission, or no such queue or bucket."""
 
     exit_code = EXIT_DENIED
+
+
+class QueryError(DuckpostError):
+    """A reader's statement was refused, or failed for its own reasons; the warehouse is well."""
 
 
 class WarehouseError(DuckpostError):

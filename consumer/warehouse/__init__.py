@@ -1,0 +1,7 @@
+"""The only room that knows DuckDB: the file, its schema, the write path, reading."""
+
+from consumer.warehouse.connection import WarehouseOptions
+from consumer.warehouse.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.write import WriteResult
+
+__all__ = ["Warehouse", "WarehouseOptions", "WriteResult", "open_warehouse"]

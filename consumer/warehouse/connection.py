@@ -1,0 +1,112 @@
+"""Opens the file: created whole or not at all, one process at a time, closed to the outside."""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from consumer.resources import sql_folder
+from consumer.warehouse.archive import sync_folder
+from consumer.warehouse.faults import to_open_fault
+from consumer.warehouse.place import Place
+from consumer.warehouse.schema import create_views, load_seeds, migrate
+
+# A checkpoint rewrites live blocks; rare ones, of much at once, are the safest (docs/operations.md).
+_CHECKPOINT_THRESHOLD: Final = "128MB"
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseOptions:
+    """How a warehouse is opened.
+
+    Attributes:
+        memory_limit: DuckDB's, for the writer and all readers together, such as ``512MB``.
+        threads: DuckDB's worker threads.
+        archive: whether payloads are kept beside the rows.
+        report_time_zone: whose days the daily figures are, such as ``Europe/Berlin``.
+        store_subject: whether subjects are kept; passed on to who builds the batches.
+        min_free_bytes: below this much free disk nothing is written.
+    """
+
+    memory_limit: str = "512MB"
+    threads: int = 2
+    archive: bool = True
+    report_time_zone: str = "UTC"
+    store_subject: bool = True
+    min_free_bytes: int = 256 * 1024 * 1024
+
+
+def connect(place: Place, options: WarehouseOptions) -> duckdb.DuckDBPyConnection:
+    """Open the file, creating it where there is none, and bring its schema up to date.
+
+    Raises a `WarehouseError` of the kind that fits.
+    """
+    place.check_folder()
+    if not place.file.exists():
+        _create(place, options)
+    try:
+        connection = _open(place, options, place.file.as_posix())
+    except duckdb.Error as error:
+        raise to_open_fault(error, place.file) from error
+    try:
+        _prepare(connection, options)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(place: Place, options: WarehouseOptions) -> None:
+    """Make the file under a temporary name: a kill while it is made leaves nothing behind."""
+    temporary = place.file.with_name(f".{place.file.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    try:
+        connection = _open(place, options, temporary.as_posix())
+        try:
+            _prepare(connection, options)
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+        temporary.chmod(0o600)
+        # os.link fails where another process was faster, and then its file is the one
+        os.link(temporary, place.file)
+    except FileExistsError:
+        pass
+    except duckdb.Error as error:
+        raise to_open_fault(error, place.file) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(place.file.parent)
+
+
+def _open(place: Place, options: WarehouseOptions, file: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        file,
+        config={
+            "memory_limit": options.memory_limit,
+            "threads": options.threads,
+            "temp_directory": place.spill.as_posix(),
+            "checkpoint_threshold": _CHECKPOINT_THRESHOLD,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -> None:
+    folder = sql_folder()
+    connection.execute("set global TimeZone = 'UTC'")
+    migrate(connection, folder)
+    connection.execute("begin transaction")
+    load_seeds(connection, folder)
+    connection.execute("delete from warehouse_facts where name = 'report_time_zone'")
+    connection.execute(
+        "insert into warehouse_facts values ('report_time_zone', ?)", [options.report_time_zone]
+    )
+    create_views(connection, folder)
+    connection.execute("commit")
+    # the instance's readers are ad-hoc SQL: they reach this file and nothing else
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")

@@ -1,0 +1,74 @@
+"""DuckDB's exceptions as duckpost's, at the edge of the room."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from consumer.errors import (
+    CommitOutcomeUnknown,
+    QueryError,
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseFull,
+    WarehouseLocked,
+)
+
+_HOLDER = re.compile(r"PID (\d+)")
+_NO_ROOM = re.compile(r"No space left|disk quota|failed to offload|Could not write all bytes", re.I)
+
+
+def to_open_fault(error: duckdb.Error, path: Path) -> WarehouseError:
+    """Translate what opening the file raised."""
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        found = _HOLDER.search(text)
+        pid = int(found.group(1)) if found else None
+        holder = f"process {pid}" if pid else "another process"
+        return WarehouseLocked(
+            f"cannot open warehouse {path}: {holder} has it open. "
+            "Stop that process, or ask it: while a worker runs, duckpost's commands go through it.",
+            pid=pid,
+        )
+    if isinstance(error, duckdb.IOException) and re.search(
+        r"Permission denied|Read-only file system", text
+    ):
+        return WarehouseError(
+            f"cannot open warehouse {path}: {text.splitlines()[0]}. "
+            "The file and its folder must be writable by this user."
+        )
+    if _NO_ROOM.search(text):
+        return WarehouseFull(f"cannot open warehouse {path}: no room on its disk. Free some space.")
+    return WarehouseDamaged(
+        f"cannot open warehouse {path}: {text.splitlines()[0]}. The file is left as it is. "
+        f"If it is damaged, build it again from its archive: duckpost rebuild --warehouse {path}"
+    )
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Translate what a statement before the COMMIT raises; the caller rolls back.
+
+    A FATAL error is an unknown outcome: the instance is unusable from there on.
+    """
+    try:
+        yield
+    except duckdb.FatalException as error:
+        raise CommitOutcomeUnknown(f"{doing} failed for good: {error}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise WarehouseFull(
+            f"{doing} failed for want of memory: {error}. Raise warehouse.memory_limit."
+        ) from error
+    except duckdb.Error as error:
+        if _NO_ROOM.search(str(error)):
+            raise WarehouseFull(
+                f"{doing} failed: no room on the warehouse's disk ({error})"
+            ) from error
+        raise WarehouseError(f"{doing} failed: {error}") from error
+
+
+def to_query_fault(error: duckdb.Error) -> QueryError:
+    """Translate what a reader's statement raised: the reader's own fault or limit."""
+    return QueryError(str(error))

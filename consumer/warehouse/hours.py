@@ -1,0 +1,54 @@
+"""The hours that occur in a batch, as a condition that zone maps can use.
+
+DuckDB keeps the least and greatest value of every column for each stretch of 122,880 rows, and
+skips stretches that a condition on constants rules out. So a look-up in a table of any size costs
+what the hours at hand hold. Never from the least to the greatest instant: one event stamped 1970
+would make that the whole table.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_HOUR_MICROS = 3_600_000_000
+# Identity notifications have their instants cut to the second, so a copy may lie that far off.
+_MARGIN = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+# Past this many stretches the closest are joined: the planner's work grows with each.
+_MOST_RANGES = 48
+
+
+def hours_of(instants: pa.Array) -> list[int]:
+    """Return the distinct hours, counted from 1970, that timestamps in microseconds fall in."""
+    micros = instants.cast(pa.int64())
+    # integer division cuts towards zero; before 1970 that would be the wrong hour
+    shifted = pc.subtract(micros, pc.if_else(pc.less(micros, 0), _HOUR_MICROS - 1, 0))
+    return sorted(pc.unique(pc.divide(shifted, _HOUR_MICROS)).drop_null().to_pylist())
+
+
+def within(column: str, hours: Iterable[int]) -> str:
+    """Return SQL that holds where ``column`` lies in one of the hours, a second either side.
+
+    Neighbouring hours make one stretch. No hours: a condition that never holds.
+    """
+    stretches: list[list[int]] = []
+    for hour in sorted(hours):
+        if stretches and hour <= stretches[-1][1] + 1:
+            stretches[-1][1] = hour
+        else:
+            stretches.append([hour, hour])
+    while len(stretches) > _MOST_RANGES:
+        gaps = [after[0] - before[1] for before, after in zip(stretches, stretches[1:], strict=False)]
+        closest = gaps.index(min(gaps))
+        stretches[closest : closest + 2] = [[stretches[closest][0], stretches[closest + 1][1]]]
+    if not stretches:
+        return "false"
+    return f"({' or '.join(_between(column, first, last) for first, last in stretches)})"
+
+
+def _between(column: str, first: int, last: int) -> str:
+    start = _EPOCH + timedelta(hours=first) - _MARGIN
+    end = _EPOCH + timedelta(hours=last + 1) + _MARGIN
+    return f"({column} >= timestamp '{start}' and {column} < timestamp '{end}')"

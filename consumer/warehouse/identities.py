@@ -1,0 +1,66 @@
+"""Which verified identity stands behind a source address, learned from events that say so.
+
+Opens, clicks and templated Sends carry no ``sourceArn``. The holder of an address is the least
+(event_at, event_key) that names one, so that order of arrival changes nothing; views look it up.
+"""
+
+from typing import Final
+
+import duckdb
+
+# grain: one row per account, region and source address that this batch says something about
+_LEARNED: Final = """
+create or replace temp table learned as
+with named as (
+    select
+        i.account,
+        i.region,
+        i.source,
+        arg_min((i.identity, i.identity_account), (i.event_at, i.event_key)) as who,
+        min(i.event_at) as event_at,
+        arg_min(i.event_key, (i.event_at, i.event_key)) as event_key,
+    from incoming as i
+    join fates as f on f.ordinal = i.ordinal
+    where f.stays and i.identity is not null and i.source is not null
+    group by i.account, i.region, i.source
+)
+select
+    n.account,
+    n.region,
+    n.source,
+    n.who[1] as identity,
+    n.who[2] as identity_account,
+    n.event_at,
+    n.event_key,
+from named as n
+where not exists (
+    select 1
+    from identities as h
+    where
+        h.source = n.source
+        and h.account is not distinct from n.account
+        and h.region is not distinct from n.region
+        and (h.event_at, h.event_key) <= (n.event_at, n.event_key)
+)
+"""
+
+_FORGET: Final = """
+delete from identities as h
+where exists (
+    select 1
+    from learned as n
+    where
+        h.source = n.source
+        and h.account is not distinct from n.account
+        and h.region is not distinct from n.region
+)
+"""
+
+
+def learn_identities(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take over what this batch's rows say, where they are the earliest to say it."""
+    connection.execute(_LEARNED)
+    (news,) = connection.execute("select count(*) from learned").fetchall()[0]
+    if news:
+        connection.execute(_FORGET)
+        connection.execute("insert into identities by name select * from learned")

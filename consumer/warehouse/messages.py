@@ -1,0 +1,111 @@
+"""What belongs to the message: poor rows take it from the message's Send, whichever came first.
+
+Identity notifications carry no tags, delays and rendering failures only the configuration set's.
+Such a row looks for its Send in the hour of its ``sent_at``, where the Send is (a Send's
+``event_at`` is its ``sent_at``); one that finds none waits, and the Send that comes later finds it.
+"""
+
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from consumer.warehouse.hours import hours_of, within
+
+# grain: one row per message and account whose Send is known
+_FACTS: Final = """
+create or replace temp table message_facts as
+with poor as (
+    select distinct i.message_id
+    from incoming as i
+    join fates as f on f.ordinal = i.ordinal
+    where f.stays and i.is_poor
+),
+sends as (
+    select message_id, account, configuration_set, tenant, from_domain, tags
+    from events
+    where event_type = 'Send' and {within} and message_id in (select message_id from poor)
+    union all
+    select i.message_id, i.account, i.configuration_set, i.tenant, i.from_domain, i.tags
+    from incoming as i
+    join fates as f on f.ordinal = i.ordinal
+    where f.stays and i.event_type = 'Send' and i.message_id in (select message_id from poor)
+)
+select distinct on (message_id, account)
+    message_id, account, configuration_set, tenant, from_domain, tags
+from sends
+"""
+
+_WAIT: Final = """
+insert into waiting
+select i.message_id, i.sent_at, i.event_at, i.event_key
+from incoming as i
+join fates as f on f.ordinal = i.ordinal
+where f.stays and i.is_poor and not exists (
+    select 1 from message_facts as m
+    where m.message_id = i.message_id and m.account is not distinct from i.account
+)
+"""
+
+# grain: one row per waiting row whose message's Send has just come
+_FOUND: Final = """
+create or replace temp table found as
+select distinct on (w.event_key)
+    w.event_key,
+    w.event_at,
+    w.sent_at,
+    i.account,
+    i.configuration_set,
+    i.tenant,
+    i.from_domain,
+    i.tags,
+from waiting as w
+join incoming as i on i.message_id = w.message_id
+join fates as f on f.ordinal = i.ordinal
+where {within} and i.event_type = 'Send' and f.stays
+"""
+
+_MOVED: Final = """
+create or replace temp table moved as
+select
+    e.* replace (
+        s.configuration_set as configuration_set,
+        s.tenant as tenant,
+        s.from_domain as from_domain,
+        s.tags as tags
+    ),
+from events as e
+join found as s on s.event_key = e.event_key
+where {within} and e.account is not distinct from s.account
+"""
+
+
+def find_facts(connection: duckdb.DuckDBPyConnection, poor_sent_at: pa.Array) -> None:
+    """Fill ``message_facts`` from the Sends stored and arriving, for the poor rows that stay."""
+    connection.execute(_FACTS.format(within=within("event_at", hours_of(poor_sent_at))))
+
+
+def wait(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note the poor rows whose message's Send is not here yet."""
+    connection.execute(_WAIT)
+
+
+def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array) -> int:
+    """Give stored rows that waited what this batch's Sends say; returns how many.
+
+    Each is a delete and an insert: an update of nested columns would be the same.
+    """
+    hours = hours_of(sends_sent_at)
+    by_send = within("w.sent_at", hours)
+    connection.execute(_FOUND.format(within=by_send))
+    found = connection.sql("select event_at, sent_at from found").to_arrow_table()
+    if not found.num_rows:
+        return 0
+    by_event = within("event_at", hours_of(found["event_at"].combine_chunks()))
+    connection.execute(_MOVED.format(within=by_event.replace("event_at", "e.event_at")))
+    (moved,) = connection.execute("select count(*) from moved").fetchall()[0]
+    keys = "event_key in (select event_key from moved)"
+    connection.execute(f"delete from events where {by_event} and {keys}")
+    connection.execute("insert into events by name select * from moved")
+    connection.execute(f"delete from waiting where {within('sent_at', hours)} and {keys}")
+    return int(moved)

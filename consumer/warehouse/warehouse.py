@@ -1,0 +1,236 @@
+"""The warehouse: the one door to the file, for writing and for reading."""
+
+import shutil
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+
+from consumer.batch import Batch, BatchBuilder
+from consumer.errors import CommitOutcomeUnknown, QueryError, WarehouseFull
+from consumer.warehouse.archive import Archive, Segment
+from consumer.warehouse.connection import WarehouseOptions, connect
+from consumer.warehouse.faults import to_query_fault, translated
+from consumer.warehouse.machines import to_machine_expression
+from consumer.warehouse.place import Place
+from consumer.warehouse.write import Standing, WriteResult, write_batch
+
+_READ_ROWS = 10_000
+_READABLE = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+def open_warehouse(path: Path, options: WarehouseOptions | None = None) -> "Warehouse":
+    """Open the warehouse at ``path``, creating it where there is none.
+
+    Raises `WarehouseLocked`, `WarehouseNewer`, `WarehouseDamaged` or another `WarehouseError`.
+    """
+    return Warehouse(Place(path.absolute()), options or WarehouseOptions())
+
+
+class Warehouse:
+    """One open file. Writing is serialised; readers run beside it, each on its own cursor."""
+
+    def __init__(self, place: Place, options: WarehouseOptions) -> None:
+        self._place = place
+        self.options = options
+        self._lock = threading.RLock()
+        self._open()
+
+    def _open(self) -> None:
+        is_new = not self._place.file.exists()
+        self._place.check_folder()
+        self.secret = self._place.load_secret(is_new=is_new)
+        self._connection = connect(self._place, self.options)
+        self._standing = Standing(self._connection)
+        self._machine_expression = to_machine_expression(self._connection, "i")
+        self._archive = Archive(self._place.archive) if self.options.archive else None
+        self._lost: CommitOutcomeUnknown | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._place.file
+
+    @property
+    def place(self) -> Place:
+        """The file and what stands beside it."""
+        return self._place
+
+    def new_builder(self, source: str) -> BatchBuilder:
+        """Start a batch for this warehouse: its key, its subject and archive switches."""
+        return BatchBuilder(
+            source,
+            self.secret,
+            store_subject=self.options.store_subject,
+            archive=self.options.archive,
+        )
+
+    def write(
+        self,
+        batch: Batch,
+        *,
+        replaces: Collection[str] = (),
+        segment: Segment | None = None,
+    ) -> WriteResult:
+        """Commit a batch, whole or not at all; writing the same events again changes no figure.
+
+        Args:
+            batch: rows, quarantined payloads, positions and the archive's frame.
+            replaces: sha256 of quarantined payloads that this batch holds anew.
+            segment: where the frame lies already, when an archived batch is written again.
+
+        Raises:
+            WarehouseFull: no room; nothing was written, and a later try may succeed.
+            CommitOutcomeUnknown: the outcome is open and this object is of no more use.
+            WarehouseError: the batch was rolled back.
+        """
+        with self._lock:
+            began = time.monotonic()
+            self._check_room()
+            with self._transaction(f"writing batch {batch.batch_id} of {batch.source}"):
+                result = write_batch(
+                    self._connection,
+                    batch,
+                    standing=self._standing,
+                    machine_expression=self._machine_expression,
+                    append=self._archive.append if self._archive is not None else None,
+                    replaces=replaces,
+                    segment=segment,
+                )
+            self._standing.learn(batch.rows)
+            return replace(result, seconds=time.monotonic() - began)
+
+    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+        """Delete quarantined payloads, all for None, and note it in the ledger; returns how many."""
+        with self._lock:
+            held = self._connection.execute(
+                "select sha256 from quarantine where $all or sha256 in (select unnest($named))",
+                {"all": sha256s is None, "named": list(sha256s or [""])},
+            ).fetchall()
+            if held:
+                builder = BatchBuilder("quarantine drop", self.secret, archive=False)
+                self.write(builder.finish(), replaces=[sha256 for (sha256,) in held])
+            return len(held)
+
+    @contextmanager
+    def read(self, sql: str, params: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
+        """Run one read-only statement on a cursor of its own; rows come as they are read.
+
+        It sees the warehouse as of its start, whatever is written meanwhile. Raises `QueryError`
+        for more than one statement, for one that would write, and for what DuckDB refuses.
+        """
+        cursor = self._connection.cursor()
+        try:
+            try:
+                _refuse_all_but_reading(cursor, sql)
+                cursor.execute("begin transaction read only")
+                reader = cursor.sql(sql, params=list(params) or None).to_arrow_reader(_READ_ROWS)
+            except duckdb.FatalException as error:
+                self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
+                raise self._lost from error
+            except duckdb.Error as error:
+                raise to_query_fault(error) from error
+            try:
+                yield reader
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise QueryError(str(error)) from error
+            finally:
+                reader.close()
+        finally:
+            cursor.close()
+
+    def has_batch(self, batch_id: UUID) -> bool:
+        """Tell whether the ledger has a batch: what became of a COMMIT whose outcome is open."""
+        rows = self._connection.execute(
+            "select 1 from ledger where batch_id = ?", [batch_id]
+        ).fetchall()
+        return bool(rows)
+
+    def positions(self, source: str) -> dict[str, str]:
+        """Where to read on, by part, as committed with the rows of ``source``."""
+        rows = self._connection.execute(
+            "select part, position from positions where source = ?", [source]
+        ).fetchall()
+        return dict(rows)
+
+    def checkpoint(self) -> None:
+        """Fold the log into the file; for quiet moments."""
+        with self._lock, translated("checkpointing"):
+            self._connection.execute("checkpoint")
+
+    def reopen(self) -> None:
+        """Close and open anew: for a process without readers, after an open outcome."""
+        with self._lock:
+            self.close()
+            self._open()
+
+    def close(self) -> None:
+        """Close file and archive. DuckDB checkpoints as it closes."""
+        with self._lock:
+            if self._archive is not None:
+                self._archive.close()
+            self._connection.close()
+            shutil.rmtree(self._place.spill, ignore_errors=True)
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self, doing: str) -> Iterator[None]:
+        """Begin, and commit at the end; any fault before the COMMIT rolls back."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            with translated(doing):
+                self._connection.execute("begin transaction")
+                yield
+        except CommitOutcomeUnknown as error:
+            self._lost = error
+            raise
+        except BaseException:
+            self._roll_back()
+            raise
+        try:
+            self._connection.execute("commit")
+        except duckdb.Error as error:
+            # Rolling back and going on in this instance doubled and lost rows of other batches.
+            self._lost = CommitOutcomeUnknown(
+                f"{doing}: the COMMIT failed, its outcome is open: {error}"
+            )
+            raise self._lost from error
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("rollback")
+        except duckdb.Error as error:
+            self._lost = CommitOutcomeUnknown(f"the warehouse cannot roll back: {error}")
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(self._place.file.parent).free
+        if free < self.options.min_free_bytes:
+            raise WarehouseFull(
+                f"only {free // 2**20} MiB are free beside {self.path}, "
+                f"{self.options.min_free_bytes // 2**20} are the floor (warehouse.min_free_bytes). "
+                "Free some space; nothing is acknowledged until then."
+            )
+
+
+def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = cursor.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryError(f"expected one statement, found {len(statements)}")
+    if statements[0].type not in _READABLE:
+        raise QueryError(
+            f"only statements that read are allowed here, this is {statements[0].type.name}"
+        )
+
+

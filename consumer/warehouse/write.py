@@ -1,0 +1,302 @@
+"""The write path: one batch, one transaction, everything or nothing; twice changes nothing."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.batch import Batch
+from consumer.rows.columns import STORED_COLUMNS
+from consumer.warehouse.archive import Segment
+from consumer.warehouse.forms import judge
+from consumer.warehouse.identities import learn_identities
+from consumer.warehouse.marks import place_marks
+from consumer.warehouse.messages import complete_waiting, find_facts, wait
+
+_FROM_SEND: Final = ("configuration_set", "tenant", "from_domain", "tags")
+
+_QUARANTINE: Final = """
+insert into quarantine by name
+select distinct on (q.sha256)
+    q.sha256, q.reason, q.detail, q.origin, ? as source, q.received_at, q.payload,
+    q.payload_bytes, q.payload_offset, q.region, ? as batch_id,
+from incoming_quarantine as q
+where q.sha256 not in (select sha256 from quarantine)
+"""
+
+_LEDGER: Final = """
+insert into ledger by name select
+    $batch_id as batch_id, $source as source, $committed_at as committed_at,
+    $first_received_at as first_received_at, $last_received_at as last_received_at,
+    $payloads as payloads, $received as received, $inserted as inserted,
+    $superseded as superseded, $duplicates as duplicates, $quarantined as quarantined,
+    $ignored as ignored, $removed as removed, $released as released,
+    map($ignored_kinds::varchar [], $ignored_counts::bigint []) as ignored_reasons,
+    map($reasons::varchar [], $reason_counts::bigint []) as quarantined_reasons,
+    $archive_file as archive_file, $archive_offset as archive_offset,
+    $archive_bytes as archive_bytes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a batch, in payloads × recipients by their fate on arrival.
+
+    ``received == inserted + superseded + duplicates + quarantined + ignored``. ``rows`` is how
+    many rows ``events`` grew by: ``inserted + superseded`` less the copies that gave way.
+    """
+
+    batch_id: UUID
+    source: str
+    payloads: int
+    received: int
+    inserted: int
+    superseded: int
+    duplicates: int
+    quarantined: int
+    ignored: int
+    rows: int
+    seconds: float = 0.0
+
+
+class Standing:
+    """What the writer knows of the warehouse without asking, so that ordinary batches ask less.
+
+    Only ever too careful: a flag may say that something is there when it is gone.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        def ask(question: str) -> bool:
+            return bool(connection.execute(f"select exists ({question})").fetchall()[0][0])
+
+        self.has_identity_copies = ask("select 1 from events where is_identity_notification")
+        self.has_waiting = ask("select 1 from waiting")
+        self.has_quarantine = ask("select 1 from quarantine")
+
+    def learn(self, rows: pa.RecordBatch) -> None:
+        """Take in a committed batch."""
+        self.has_identity_copies |= bool(pc.any(rows["is_identity_notification"]).as_py())
+        self.has_waiting |= bool(pc.any(rows["is_poor"]).as_py())
+
+
+def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own fact
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    *,
+    standing: Standing,
+    machine_expression: str,
+    append: Callable[[bytes], Segment] | None,
+    replaces: Collection[str] = (),
+    segment: Segment | None = None,
+) -> WriteResult:
+    """Do everything of a batch but the COMMIT, inside the caller's transaction.
+
+    1. Judge every row: new, duplicate, the better copy of one that is there, too old.
+    2. Look up what belongs to the message for rows that don't carry it.
+    3. Insert the rows that stay; note those that wait for their Send.
+    4. Complete rows that waited for a Send of this batch.
+    5. Give the marks of things counted once to their least events.
+    6. Learn which identity stands behind a source address.
+    7. Quarantine what no schema accepted; take out what this batch replays.
+    8. Append the frame to the archive, then the ledger's row that names it.
+
+    Args:
+        connection: the writer's.
+        batch: what to write.
+        standing: what the writer knows already.
+        machine_expression: SQL over a row ``i`` that names the rule which judges it a machine's.
+        append: writes the frame durably; None when the archive is off.
+        replaces: sha256 of quarantined payloads that this batch holds anew.
+        segment: where the frame lies already, when an archived batch is written again.
+    """
+    rows = batch.rows
+    fates = {"inserted": 0, "superseded": 0, "duplicate": 0, "expired": 0}
+    removed = 0
+    if rows.num_rows:
+        connection.register("incoming", rows)
+        # 1
+        removed = judge(
+            connection,
+            rows,
+            horizon=_horizon(connection),
+            has_identity_copies=standing.has_identity_copies,
+        )
+        counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
+        fates.update({fate: int(count) for fate, count in counted})
+        if fates["inserted"] or fates["superseded"]:
+            _store(connection, rows, standing, machine_expression)
+    # 7
+    quarantined, quarantine_duplicates = _quarantine(connection, batch)
+    released = _release(connection, replaces)
+    # 8
+    if segment is None and append is not None and batch.frame:
+        segment = append(batch.frame)
+    result = WriteResult(
+        batch_id=batch.batch_id,
+        source=batch.source,
+        payloads=batch.payloads,
+        received=batch.received,
+        inserted=fates["inserted"],
+        superseded=fates["superseded"],
+        duplicates=fates["duplicate"] + quarantine_duplicates,
+        quarantined=quarantined,
+        ignored=sum(batch.ignored.values()) + fates["expired"],
+        rows=fates["inserted"] + fates["superseded"] - removed,
+    )
+    ignored = {**batch.ignored, **({"expired": fates["expired"]} if fates["expired"] else {})}
+    _enter(connection, batch, result, ignored, segment, removed=removed, released=released)
+    _keep_positions(connection, batch)
+    return result
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.RecordBatch,
+    standing: Standing,
+    machine_expression: str,
+) -> None:
+    kinds = frozenset(pc.unique(rows["event_type"]).to_pylist())
+    # 2
+    poor = rows["sent_at"].filter(rows["is_poor"])
+    if len(poor):
+        find_facts(connection, poor)
+    # 3
+    _judge_machines(connection, kinds, machine_expression)
+    _insert(connection, has_poor=len(poor) > 0)
+    if len(poor):
+        wait(connection)
+    # 4
+    if "Send" in kinds and standing.has_waiting:
+        sends = rows["sent_at"].filter(pc.equal(rows["event_type"], "Send"))
+        complete_waiting(connection, sends)
+    # 5
+    marked = rows["sent_at"].filter(pc.is_valid(rows["mark_key"]))
+    if len(marked):
+        place_marks(connection, marked)
+    # 6
+    learn_identities(connection)
+
+
+def _judge_machines(
+    connection: duckdb.DuckDBPyConnection, kinds: frozenset[str], expression: str
+) -> None:
+    """Fill ``verdicts``: a row per open or click that a rule judges a machine's."""
+    wanted = "i.event_type in ('Open', 'Click')" if kinds & {"Open", "Click"} else "false"
+    connection.execute(
+        "create or replace temp table verdicts as "
+        f"select i.ordinal, {expression} as machine_rule from incoming as i where {wanted}"  # noqa: S608 - rules are quoted
+    )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:
+    columns = [
+        f"if(m.message_id is not null, m.{name}, i.{name}) as {name}"
+        if has_poor and name in _FROM_SEND
+        else f"i.{name}"
+        for name in STORED_COLUMNS
+    ]
+    facts = (
+        "left join message_facts as m on i.is_poor and m.message_id = i.message_id "
+        "and m.account is not distinct from i.account"
+        if has_poor
+        else ""
+    )
+    connection.execute(
+        f"""
+        insert into events by name
+        select {", ".join(columns)},
+            coalesce(p.provider, i.recipient_domain) as provider,
+            v.machine_rule,
+        from incoming as i
+        join fates as f on f.ordinal = i.ordinal
+        left join providers as p on p.domain = i.recipient_domain
+        left join verdicts as v on v.ordinal = i.ordinal
+        {facts}
+        where f.stays
+        """  # noqa: S608 - columns from a closed list
+    )
+
+
+def _horizon(connection: duckdb.DuckDBPyConnection) -> str:
+    """The instant before which messages have been pruned, as SQL."""
+    found = connection.execute(
+        "select value from warehouse_facts where name = 'horizon'"
+    ).fetchall()
+    return f"timestamp '{datetime.fromisoformat(found[0][0])}'" if found else "'-infinity'::timestamp"
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
+    """Returns how many payloads are new in quarantine, and how many were there already."""
+    if not batch.quarantined.num_rows:
+        return 0, 0
+    connection.register("incoming_quarantine", batch.quarantined)
+    (new,) = connection.execute(_QUARANTINE, [batch.source, batch.batch_id]).fetchall()[0]
+    return int(new), batch.quarantined.num_rows - int(new)
+
+
+def _release(connection: duckdb.DuckDBPyConnection, replaces: Collection[str]) -> int:
+    if not replaces:
+        return 0
+    (gone,) = connection.execute(
+        "delete from quarantine where sha256 in (select unnest(?::varchar []))", [list(replaces)]
+    ).fetchall()[0]
+    return int(gone)
+
+
+def _enter(  # noqa: PLR0913 - a ledger row is what it says
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    result: WriteResult,
+    ignored: dict[str, int],
+    segment: Segment | None,
+    *,
+    removed: int,
+    released: int,
+) -> None:
+    reasons: dict[str, int] = {}
+    for reason in batch.quarantined["reason"].to_pylist():
+        reasons[reason] = reasons.get(reason, 0) + 1
+    values: dict[str, Any] = {
+        "batch_id": batch.batch_id,
+        "source": batch.source,
+        "committed_at": datetime.now(UTC).replace(tzinfo=None),
+        "first_received_at": _naive(batch.first_received_at),
+        "last_received_at": _naive(batch.last_received_at),
+        "payloads": result.payloads,
+        "received": result.received,
+        "inserted": result.inserted,
+        "superseded": result.superseded,
+        "duplicates": result.duplicates,
+        "quarantined": result.quarantined,
+        "ignored": result.ignored,
+        "removed": removed,
+        "released": released,
+        "ignored_kinds": list(ignored),
+        "ignored_counts": list(ignored.values()),
+        "reasons": list(reasons),
+        "reason_counts": list(reasons.values()),
+        "archive_file": segment.file if segment else None,
+        "archive_offset": segment.offset if segment else None,
+        "archive_bytes": segment.length if segment else None,
+    }
+    connection.execute(_LEDGER, values)
+
+
+def _keep_positions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    for part, position in batch.positions.items():
+        connection.execute(
+            "delete from positions where source = ? and part = ?", [batch.source, part]
+        )
+        connection.execute(
+            "insert into positions values (?, ?, ?, ?)",
+            [batch.source, part, position, batch.batch_id],
+        )
+
+
+def _naive(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC).replace(tzinfo=None)
