@@ -14,7 +14,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The source's name in settings, logs and metrics, unique in a worker: ``sqs:ses-events``."""
+        """Its name in settings, logs and metrics, unique in a worker: ``sqs:ses-events``."""
         ...
 
     def receive(self, *, limit: int, wait_secs: float) -> Sequence[Envelope]:
