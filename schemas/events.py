@@ -302,6 +302,17 @@ def parse_event(payload: bytes | str) -> SesEvent:
     return _validate_identity(payload)
 
 
+def parse_event_object(value: object) -> SesEvent:
+    """Validate one SES event that its wrapping's JSON parser has read already.
+
+    The same verdicts as `parse_event`, for a detail of EventBridge or a message that an emulator
+    publishes as an object.
+    """
+    if isinstance(value, dict) and "eventType" not in value:
+        return _IDENTITY.validate_python(value)
+    return _PUBLISHED.validate_python(value)
+
+
 def is_untagged(error: ValidationError) -> bool:
     """Tell whether the payload named no event type at all, rather than a wrong one."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -1,0 +1,116 @@
+"""Envelope in, events out: compression, wrapping, validation. Total, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+
+from pydantic import ValidationError
+
+from consumer.decode.compression import Format, detect_format, open_members
+from consumer.decode.intake import DamageError
+from consumer.decode.limits import DEFAULT, Limits
+from consumer.decode.stretch import SEAL_MAGIC, quarantine, seal, unseal
+from consumer.decode.unwrap import LEAST_RECIPIENT_BYTES, Unwrapper
+from consumer.decode.values import split_values
+from consumer.decoded import Decoded, Ignored, Quarantined
+from consumer.envelope import Envelope
+from schemas.events import parse_event
+
+__all__ = ["DEFAULT", "Limits", "decode"]
+
+_PIECE_BYTES = 1024 * 1024
+
+
+def decode(envelope: Envelope, *, limits: Limits = DEFAULT) -> Iterator[Decoded]:
+    """Find every event in an envelope, and say what the rest is.
+
+    Total: whatever the bytes, nothing raises, and every byte that could have been an event ends
+    as one, in quarantine or as something recognised. An envelope that holds nothing gives one
+    `Decoded` that says so. Lazy, and flat in memory whatever the body's size. Decoding a
+    `Decoded.raw` again gives the same events and verdicts.
+
+    Raises only `SourceError`, from a streaming body; what came before stays good.
+    """
+    body = envelope.body
+    if not isinstance(body, bytes):
+        return _decode_stream(envelope, body.chunks(), limits)
+    if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
+        return iter([_give(envelope, sealed, raw=body)])
+    if len(body) <= _PIECE_BYTES:
+        return _decode_stream(envelope, iter((body,)), limits)
+    pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
+    return _decode_stream(envelope, pieces, limits)
+
+
+def _decode_stream(
+    envelope: Envelope, pieces: Iterator[bytes], limits: Limits
+) -> Iterator[Decoded]:
+    attempt = _reader(envelope, limits)
+    is_empty = True
+    for member in open_members(pieces, limits):
+        stream = _Guarded(member)
+        for found in split_values(stream, attempt, limits):
+            is_empty = False
+            yield _give(envelope, found) if isinstance(found, Quarantined) else found
+        if stream.damage is not None:
+            is_empty = False
+            evidence = stream.damage.evidence[: limits.kept_bytes]
+            damaged = quarantine(
+                stream.damage.reason, str(stream.damage), evidence, stream.passed_bytes
+            )
+            yield _give(envelope, damaged, raw=seal(damaged))
+    if is_empty:
+        yield Decoded(
+            b"", envelope.origin, envelope.received_at, envelope.region, ignored=[Ignored.EMPTY]
+        )
+
+
+def _reader(envelope: Envelope, limits: Limits) -> Callable[[bytes, int], Decoded | None]:
+    """Make the function that reads one value: the hot path, so a closure over locals."""
+    origin, received_at, region = envelope.origin, envelope.received_at, envelope.region
+    least_bytes = LEAST_RECIPIENT_BYTES * limits.max_recipients
+
+    def read(raw: bytes, offset: int) -> Decoded | None:
+        found = Decoded(raw, origin, received_at, region)
+        if raw.find(b'"Type"', 0, 64) < 0 and len(raw) <= least_bytes:
+            try:
+                found.events.append(parse_event(raw))
+            except ValidationError:
+                pass
+            else:
+                return found
+        if not Unwrapper(found, limits, offset).read(raw):
+            return None
+        if raw.startswith(b"[") and found.quarantined:
+            # an array inside an array: alone it would be taken apart
+            found.raw = seal(found.quarantined[0])
+        return found
+
+    return read
+
+
+def _give(envelope: Envelope, stretch: Quarantined, *, raw: bytes | None = None) -> Decoded:
+    """Pass a stretch on; sealed where its bytes alone would be read as something else."""
+    if raw is None:
+        raw = stretch.payload
+        is_whole = len(raw) == stretch.length
+        if not is_whole or raw.startswith(b"[") or detect_format(raw) is not Format.PLAIN:
+            raw = seal(stretch)
+    return Decoded(
+        raw, envelope.origin, envelope.received_at, envelope.region, quarantined=[stretch]
+    )
+
+
+class _Guarded:
+    """A stream that ends where the damage is, and remembers it."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.passed_bytes = 0
+        self.damage: DamageError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for piece in self._pieces:
+                self.passed_bytes += len(piece)
+                yield piece
+        except DamageError as damage:
+            self.damage = damage
