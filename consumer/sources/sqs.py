@@ -16,6 +16,7 @@ from consumer.sources.sqs_client import MAX_BATCH_ENTRIES, SqsClient, SqsMessage
 from consumer.sources.sqs_envelopes import EnvelopeMaker
 from consumer.sources.sqs_heartbeat import Heartbeat
 from consumer.sources.sqs_holdings import Held, Holdings, Receipt
+from consumer.sources.sqs_probe import QueueReport, probe_queue
 from consumer.sources.sqs_settlement import Settlement
 
 _log = structlog.get_logger()
@@ -171,6 +172,10 @@ class SqsSource:
             self._running.settlement.show_again(unread, lambda _: 0)
             self._running.settlement.drain(self._options.close_secs)
             self._running.client.close()
+
+    def probe(self) -> QueueReport:
+        """Ask the queue about itself, consuming nothing: what `duckpost check` shows."""
+        return probe_queue(self._options.access, self._options.queue)
 
     def _start(self) -> "_Running":
         options = self._options

@@ -14,7 +14,7 @@ from consumer.envelope import Envelope
 from consumer.sources.aws import AwsAccess, open_session
 from consumer.sources.aws_faults import translate
 from consumer.sources.s3 import S3Body
-from consumer.sources.s3_notice import S3Object, find_objects
+from consumer.sources.s3_notice import AnnouncedObject, find_objects
 from consumer.sources.sqs_client import SqsMessage
 from consumer.sources.sqs_holdings import Held, Receipt
 
@@ -53,8 +53,8 @@ class EnvelopeMaker:
         """
         received_at = self.clock()
         envelopes: list[Envelope] = []
-        shares: dict[S3Object, list[tuple[Held, int]]] = {}
-        bodies: dict[S3Object, S3Body] = {}
+        shares: dict[AnnouncedObject, list[tuple[Held, int]]] = {}
+        bodies: dict[AnnouncedObject, S3Body] = {}
         for held, message in taken:
             objects = [found for found in find_objects(message.body) if self._may_read(found)]
             if not objects:
@@ -73,13 +73,13 @@ class EnvelopeMaker:
         )
         return envelopes
 
-    def _may_read(self, found: S3Object) -> bool:
+    def _may_read(self, found: AnnouncedObject) -> bool:
         is_ours = not self.buckets or found.bucket in self.buckets
         if not is_ours:
             _log.warning("s3_notice_of_a_foreign_bucket", origin=self.origin, bucket=found.bucket)
         return is_ours
 
-    def _make_body(self, found: S3Object, message: SqsMessage) -> S3Body:
+    def _make_body(self, found: AnnouncedObject, message: SqsMessage) -> S3Body:
         sent_at = datetime.fromtimestamp(message.sent_at_ms / 1000, UTC)
         return S3Body(
             open_client=self._open_client,
