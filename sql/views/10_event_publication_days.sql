@@ -1,33 +1,52 @@
 -- grain: one row per (cohort_day, account, region, configuration_set,
 -- identity_without_set)
 create or replace view event_publication_days as
+with days as (
+    select
+        o.cohort_day,
+        o.account,
+        o.region,
+        o.configuration_set,
+        o.identity_without_set,
+        sum(o.sends)::bigint as sends,
+        sum(o.outcomes)::bigint as outcomes
+    from event_outcomes as o
+    group by
+        o.cohort_day,
+        o.account,
+        o.region,
+        o.configuration_set,
+        o.identity_without_set
+)
+
 select
-    o.cohort_day,
-    o.account,
-    o.region,
-    o.configuration_set,
-    o.identity_without_set,
-    sum(o.sends)::bigint as sends,
-    sum(o.outcomes)::bigint as outcomes,
+    d.cohort_day,
+    d.account,
+    d.region,
+    d.configuration_set,
+    d.identity_without_set,
+    d.sends,
+    d.outcomes,
     case
-        when sum(o.sends) >= 0.99 * sum(o.outcomes) then 'sends'
+        when d.sends >= 0.99 * d.outcomes then 'sends'
         else 'outcomes'
     end as denominator_basis,
-    bool_or(o.cohort_day between p.deliveries_from_day and p.deliveries_to_day)
-        as is_delivery_published
-from event_outcomes as o
+    d.cohort_day between p.deliveries_from_day and p.deliveries_to_day
+        as is_delivery_published,
+    p.has_delivery_delay,
+    p.has_subscription,
+    p.opens_from,
+    p.opens_until,
+    p.clicks_from,
+    p.clicks_until,
+    p.missing_event_types
+from days as d
 left join event_publication as p
     on
-        o.account is not distinct from p.account
-        and o.region is not distinct from p.region
-        and o.configuration_set is not distinct from p.configuration_set
-        and o.identity_without_set is not distinct from p.identity_without_set
-group by
-    o.cohort_day,
-    o.account,
-    o.region,
-    o.configuration_set,
-    o.identity_without_set;
+        d.account is not distinct from p.account
+        and d.region is not distinct from p.region
+        and d.configuration_set is not distinct from p.configuration_set
+        and d.identity_without_set is not distinct from p.identity_without_set;
 
 comment on view event_publication_days is
 'What stands under the rates of a cohort day: decided once per configuration set, or identity where there is none.';
@@ -49,3 +68,17 @@ comment on column event_publication_days.denominator_basis is
 'sends where they are at least 99 % of outcomes, else outcomes.';
 comment on column event_publication_days.is_delivery_published is
 'Whether the day lies between the first and the last cohort day with a Delivery.';
+comment on column event_publication_days.has_delivery_delay is
+'Whether a DeliveryDelay was ever seen.';
+comment on column event_publication_days.has_subscription is
+'Whether a Subscription was ever seen: SES list management is used.';
+comment on column event_publication_days.opens_from is
+'Start (UTC) of the day of the first Open.';
+comment on column event_publication_days.opens_until is
+'End (UTC) of the day of the last Open.';
+comment on column event_publication_days.clicks_from is
+'Start (UTC) of the day of the first Click.';
+comment on column event_publication_days.clicks_until is
+'End (UTC) of the day of the last Click.';
+comment on column event_publication_days.missing_event_types is
+'Event types never seen, comma separated. A rare type that is missing may be published all the same.';

@@ -118,7 +118,7 @@ select
         else 0
     end as known_outcomes,
     case
-        when not coalesce(s.has_delivery_delay, false) then 0
+        when not coalesce(d.has_delivery_delay, false) then 0
         when d.denominator_basis = 'sends' then o.attempted
         when coalesce(d.is_delivery_published, false) then o.outcomes
         else 0
@@ -134,31 +134,25 @@ select
     end as aws_mail,
     case
         when
-            o.event_at >= s.opens_from
-            and o.event_at < s.opens_until
+            o.event_at >= d.opens_from
+            and o.event_at < d.opens_until
             then o.single_recipient_deliveries
         else 0
     end as open_tracked_deliveries,
     case
         when
-            o.event_at >= s.clicks_from
-            and o.event_at < s.clicks_until
+            o.event_at >= d.clicks_from
+            and o.event_at < d.clicks_until
             then o.single_recipient_deliveries
         else 0
     end as click_tracked_deliveries,
     case
-        when coalesce(s.has_subscription, false) then o.single_recipient_deliveries
+        when coalesce(d.has_subscription, false) then o.single_recipient_deliveries
         else 0
     end as list_deliveries,
     d.denominator_basis,
-    s.missing_event_types
+    d.missing_event_types
 from event_outcomes as o
-left join event_publication as s
-    on
-        o.account is not distinct from s.account
-        and o.region is not distinct from s.region
-        and o.configuration_set is not distinct from s.configuration_set
-        and o.identity_without_set is not distinct from s.identity_without_set
 left join event_publication_days as d
     on
         o.cohort_day = d.cohort_day
