@@ -36,3 +36,26 @@ create or replace macro latency_edges_ms() as (
         358052625785, 393857888363, 433243677199
     ]::bigint []
 );
+
+-- Upper edge of the first bucket at which the running total reaches share * n, from what
+-- histogram(ms, latency_edges_ms()) counted. Empty buckets go first: most are.
+create or replace macro histogram_edge(buckets, share) as (
+    list_reduce(
+        list_transform(
+            list_filter(map_entries(buckets), lambda b: b.value > 0),
+            lambda b: {
+                'edge': b.key,
+                'total': b.value::double,
+                'goal': share * list_sum(map_values(buckets))
+            }
+        ),
+        lambda sofar, b: case
+            when sofar.total >= sofar.goal then sofar
+            else {
+                'edge': b.edge,
+                'total': sofar.total + b.total,
+                'goal': sofar.goal
+            }
+        end
+    ).edge
+);

@@ -63,7 +63,8 @@ select
     e.link,
     e.link_tags,
     e.machine_rule,
-    e.is_unsubscribe
+    e.is_unsubscribe,
+    coalesce(e.is_ambiguous, false) as is_ambiguous
 from events as e
 left join identities as i
     on
@@ -170,3 +171,5 @@ comment on column countable_events.machine_rule is
 'Rule that judged an Open or Click a machines; NULL is a person.';
 comment on column countable_events.is_unsubscribe is
 'Whether a Subscription opts out of something.';
+comment on column countable_events.is_ambiguous is
+'Whether a Complaint lists several possible complainers.';

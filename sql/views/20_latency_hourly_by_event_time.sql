@@ -1,0 +1,49 @@
+-- grain: one row per (event_hour, account, region, configuration_set, attempt)
+create or replace view latency_hourly_by_event_time as
+select
+    l.period as event_hour,
+    l.account,
+    l.region,
+    l.configuration_set,
+    l.attempt,
+    l.deliveries,
+    histogram_edge(l.delivery_ms, 0.50) as delivery_p50_ms,
+    histogram_edge(l.delivery_ms, 0.90) as delivery_p90_ms,
+    histogram_edge(l.delivery_ms, 0.95) as delivery_p95_ms,
+    histogram_edge(l.delivery_ms, 0.99) as delivery_p99_ms,
+    histogram_edge(l.processing_ms, 0.50) as processing_p50_ms,
+    histogram_edge(l.processing_ms, 0.90) as processing_p90_ms,
+    histogram_edge(l.processing_ms, 0.95) as processing_p95_ms,
+    histogram_edge(l.processing_ms, 0.99) as processing_p99_ms
+from latency_sums('event_hour') as l;
+
+comment on view latency_hourly_by_event_time is
+'How long Deliveries took, by when they happened.';
+comment on column latency_hourly_by_event_time.event_hour is
+'Full hour (UTC) of delivery.';
+comment on column latency_hourly_by_event_time.account is
+'AWS account that sent.';
+comment on column latency_hourly_by_event_time.region is
+'AWS region that sent.';
+comment on column latency_hourly_by_event_time.configuration_set is
+'Configuration set of the messages.';
+comment on column latency_hourly_by_event_time.attempt is
+'first_attempt, delayed (the recipient had a DeliveryDelay), or all; the split exists only where DeliveryDelay is published.';
+comment on column latency_hourly_by_event_time.deliveries is
+'Deliveries with that attempt.';
+comment on column latency_hourly_by_event_time.delivery_p50_ms is
+'delivery.timestamp − mail.timestamp: upper edge of the histogram bucket that reaches 50 %.';
+comment on column latency_hourly_by_event_time.delivery_p90_ms is
+'delivery.timestamp − mail.timestamp: upper edge of the histogram bucket that reaches 90 %.';
+comment on column latency_hourly_by_event_time.delivery_p95_ms is
+'delivery.timestamp − mail.timestamp: upper edge of the histogram bucket that reaches 95 %.';
+comment on column latency_hourly_by_event_time.delivery_p99_ms is
+'delivery.timestamp − mail.timestamp: upper edge of the histogram bucket that reaches 99 %.';
+comment on column latency_hourly_by_event_time.processing_p50_ms is
+'processingTimeMillis: upper edge of the histogram bucket that reaches 50 %.';
+comment on column latency_hourly_by_event_time.processing_p90_ms is
+'processingTimeMillis: upper edge of the histogram bucket that reaches 90 %.';
+comment on column latency_hourly_by_event_time.processing_p95_ms is
+'processingTimeMillis: upper edge of the histogram bucket that reaches 95 %.';
+comment on column latency_hourly_by_event_time.processing_p99_ms is
+'processingTimeMillis: upper edge of the histogram bucket that reaches 99 %.';
