@@ -154,7 +154,7 @@ class Simulator:
         return Addressee(address, provider)
 
     def _figures_of(self, stream: Stream) -> Figures:
-        key = StreamKey(stream.account, stream.region, stream.configuration_set, stream.domain)
+        key = StreamKey(stream.account, stream.region, stream.configuration_set)
         return self.truth.figures.setdefault(key, Figures())
 
 

@@ -171,7 +171,7 @@ def _write_object(
     path = directory / f"{at:%Y/%m/%d/%H}" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without an mtime, so that the same seed writes the same bytes.
-    path.write_bytes(igzip.compress(b"".join(lines)))
+    path.write_bytes(igzip.compress(b"".join(lines), mtime=0))
     return path
 
 

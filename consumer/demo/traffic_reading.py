@@ -52,6 +52,8 @@ class Reading:
             figures.unique_human_opens += self._has_human_open
             figures.unique_clicks += self._has_click
             figures.unique_human_clicks += self._has_human_click
+            figures.unique_engaged += self._has_open or self._has_click
+            figures.unique_human_engaged += self._has_human_open or self._has_human_click
 
     def _scan(self, addressee: Addressee) -> None:
         """A security product fetches every link seconds after delivery; Amazon calls it a bot."""

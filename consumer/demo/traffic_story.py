@@ -34,12 +34,14 @@ class Addressee:
     Attributes:
         address: as the sender wrote it.
         is_suppressed: SES never tried.
+        is_suppressed_by_user: because of a list of the user's, not of its global one.
         has_bounced: by a bounce that counts.
     """
 
     address: str
     provider: Provider
     is_suppressed: bool = False
+    is_suppressed_by_user: bool = False
     delivered_ms: int | None = None
     has_bounced: bool = False
 
@@ -201,6 +203,10 @@ class Story:
                 self.tell("DeliveryDelay", body, at_ms=at_ms, rows=len(group))
         if self.message.stream.configuration_set:
             self.figures.delays += len(group)
+            if delay_type == "SendingDeferral":
+                self.figures.ses_delays += len(group)
+            else:
+                self.figures.receiver_delays += len(group)
         if rng.random() < 0.85:
             self.deliver(provider, group, at_ms + rng.randint(1, 30 * _MINUTE_MS))
             return
@@ -219,6 +225,7 @@ class Story:
         sub_type = "NoEmail" if self.rng.random() < 0.1 else "General"
         self._bounce(Refusal("Permanent", sub_type, *provider.hard), group, at_ms, provider)
         self.figures.hard_bounces += len(group)
+        self.figures.aws_bounces += len(group)
 
     def bounce_soft(self, provider: Provider, group: list[Addressee], at_ms: int) -> None:
         """The server can't take this mail now, or not this one."""
@@ -237,12 +244,16 @@ class Story:
         rng = self.rng
         at_ms = self.message.sent_ms + rng.randint(200, 900)
         self.figures.suppressed += len(group)
+        sub_type = rng.choice(tuple(_SUPPRESSED))
+        is_complaint = rng.random() < 0.1
+        is_global = sub_type == "Suppressed" and not is_complaint
+        self.figures.aws_bounces += len(group) if is_global else 0
         for addressee in group:
             addressee.is_suppressed = True
-        if rng.random() < 0.1:
+            addressee.is_suppressed_by_user = not is_global
+        if is_complaint:
             self._complain(group, at_ms, {"complaintSubType": "OnAccountSuppressionList"})
             return
-        sub_type = rng.choice(tuple(_SUPPRESSED))
         recipients = [
             {
                 "emailAddress": addressee.address,
@@ -281,6 +292,8 @@ class Story:
             }
         self._complain(group, at_ms, report)
         self.figures.complaints += kind in ("abuse", None)
+        self.figures.auth_failure_complaints += kind == "auth-failure"
+        self.figures.virus_complaints += kind == "virus"
 
     def close(self) -> Sequence[Event]:
         """Count what only the whole story tells, and return its events in order of time."""
@@ -291,7 +304,10 @@ class Story:
                 self._is_sent and not self._is_stopped and not addressee.is_suppressed
             )
             figures.outcomes += is_delivered or addressee.has_bounced
-            figures.delivered_then_bounced += is_delivered and addressee.has_bounced
+            figures.single_recipient_deliveries += is_delivered and len(self.addressees) == 1
+            figures.accepted += is_delivered and not addressee.has_bounced
+            # AWS leaves out what the user's own lists kept back, and keeps what its own did.
+            figures.aws_sends += self._is_sent and not addressee.is_suppressed_by_user
         return sorted(self._events, key=lambda event: event.at_ms)
 
     def _bounce(

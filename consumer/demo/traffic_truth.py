@@ -9,23 +9,16 @@ from typing import Any, NamedTuple, Self
 
 
 class StreamKey(NamedTuple):
-    """What figures are kept by: a configuration set is one of an account and a region.
-
-    Where there is no configuration set, the identity stands for it.
-    """
+    """What figures are kept by: a configuration set is one of an account and a region."""
 
     account: str
     region: str
     configuration_set: str | None
-    identity: str
-
-    def __str__(self) -> str:
-        return f"{self.configuration_set or self.identity} ({self.account}, {self.region})"
 
 
 @dataclass(slots=True)
 class Figures:
-    """The true counts of one stream, named as the metrics are."""
+    """The true counts of one stream, named as the columns of the views are."""
 
     sends: int = 0
     rejects: int = 0
@@ -34,13 +27,20 @@ class Figures:
     attempted: int = 0
     outcomes: int = 0
     deliveries: int = 0
-    delivered_then_bounced: int = 0
+    single_recipient_deliveries: int = 0
+    accepted: int = 0
     hard_bounces: int = 0
     soft_bounces: int = 0
     undetermined_bounces: int = 0
     auto_replies: int = 0
+    aws_bounces: int = 0
+    aws_sends: int = 0
     complaints: int = 0
+    auth_failure_complaints: int = 0
+    virus_complaints: int = 0
     delays: int = 0
+    ses_delays: int = 0
+    receiver_delays: int = 0
     opens: int = 0
     machine_opens: int = 0
     unique_opens: int = 0
@@ -49,6 +49,8 @@ class Figures:
     machine_clicks: int = 0
     unique_clicks: int = 0
     unique_human_clicks: int = 0
+    unique_engaged: int = 0
+    unique_human_engaged: int = 0
     unsubscribes: int = 0
 
 
