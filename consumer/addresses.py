@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 # What `erase` writes in place of an address: the token of its local part's owner, the domain kept.
 _TOKEN = re.compile(r"^~([0-9a-f]{32})@")
-# Characters that never occur in a bare address; one of them means a display name, quotes, a comment.
+# None of these occurs in a bare address: one means a display name, quotes or a comment.
 _DECORATED = re.compile(r'[<>"\s,;()]')
 # https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-email-simulator
 _SIMULATOR_DOMAIN = "simulator.amazonses.com"

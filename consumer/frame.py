@@ -15,10 +15,12 @@ from uuid import UUID
 
 import zstandard
 
-from consumer.decoded import Decoded, Quarantined, Reason
+from consumer.decoded import Decoded
 
 _FORMAT: Final = 1
-_LEVEL: Final = 1  # 2 KB events shrink tenfold already; level 3 costs twice the CPU for a tenth more
+_LEVEL: Final = (
+    1  # 2 KB events shrink tenfold already; level 3 costs twice the CPU for a tenth more
+)
 _PIECE_BYTES: Final = 1 << 20
 
 
@@ -33,17 +35,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One payload out of a frame, as it was decoded the first time.
-
-    ``quarantined`` is there for a payload that was too large to keep whole: decoding what was
-    kept would not find the same.
-    """
+    """One payload out of a frame, with what it came with."""
 
     raw: bytes
     origin: str
     received_at: datetime
     region: str | None
-    quarantined: Quarantined | None
 
 
 class FrameBuilder:
@@ -57,14 +54,7 @@ class FrameBuilder:
 
     def add(self, decoded: Decoded) -> None:
         """Add one top-level value with what it came with."""
-        kept = next((one for one in decoded.quarantined if one.length > len(one.payload)), None)
         section = (decoded.origin, decoded.received_at, decoded.region)
-        if kept is not None:
-            self._close_section()
-            self._section = section
-            self._raws.append(decoded.raw)
-            self._close_section(kept)
-            return
         if section != self._section:
             self._close_section()
             self._section = section
@@ -83,9 +73,8 @@ class FrameBuilder:
         self._sections = []
         return self._compressor.compress(plain)
 
-    def _close_section(self, kept: Quarantined | None = None) -> None:
+    def _close_section(self) -> None:
         if self._section is None or not self._raws:
-            self._section = None
             return
         origin, received_at, region = self._section
         about: dict[str, Any] = {
@@ -94,19 +83,9 @@ class FrameBuilder:
             "region": region,
             "bytes": [len(raw) for raw in self._raws],
         }
-        if kept is not None:
-            about["quarantined"] = {
-                "reason": kept.reason,
-                "detail": kept.detail,
-                "sha256": kept.sha256,
-                "length": kept.length,
-                "offset": kept.offset,
-                "kept": len(kept.payload),
-            }
         self._sections.append(_to_line(about))
         self._sections.append(b"\n".join([*self._raws, b""]))
         self._raws = []
-        self._section = None
 
 
 class FrameReader:
@@ -129,8 +108,7 @@ class FrameReader:
             received_at = datetime.fromisoformat(about["received_at"])
             for length in about["bytes"]:
                 raw = self._lines.take(length + 1)[:-1]
-                kept = _to_quarantined(about["quarantined"], raw) if "quarantined" in about else None
-                yield Stored(raw, about["origin"], received_at, about["region"], kept)
+                yield Stored(raw, about["origin"], received_at, about["region"])
 
 
 class _Lines:
@@ -165,14 +143,3 @@ class _Lines:
 
 def _to_line(about: Mapping[str, Any]) -> bytes:
     return json.dumps(about, separators=(",", ":")).encode() + b"\n"
-
-
-def _to_quarantined(about: Mapping[str, Any], raw: bytes) -> Quarantined:
-    return Quarantined(
-        reason=Reason(about["reason"]),
-        detail=about["detail"],
-        payload=raw[: about["kept"]],
-        sha256=about["sha256"],
-        length=about["length"],
-        offset=about["offset"],
-    )

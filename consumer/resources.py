@@ -1,4 +1,4 @@
-"""Where the SQL that travels with duckpost lies: beside the code in a wheel, above it in a checkout."""
+"""Where duckpost's SQL lies: beside the code in a wheel, a folder above it in a checkout."""
 
 from pathlib import Path
 

@@ -195,4 +195,6 @@ def _to_map_array(values: Sequence[Any]) -> pa.Array:
     lists = pa.ListArray.from_arrays(
         pa.array(list_starts, pa.int32()), pa.array(texts, pa.string())
     )
-    return pa.MapArray.from_arrays(pa.array(starts, pa.int32()), pa.array(names, pa.string()), lists)
+    return pa.MapArray.from_arrays(
+        pa.array(starts, pa.int32()), pa.array(names, pa.string()), lists
+    )

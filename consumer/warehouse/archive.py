@@ -74,7 +74,7 @@ class Archive:
         while True:
             path = self.folder / f"{hour}-{number:03}{_SUFFIX}"
             try:
-                file = open(path, "xb", opener=_open_private)  # noqa: PTH123 - Path.open takes none
+                file = open(path, "xb", opener=_open_private)
             except FileExistsError:
                 number += 1
                 continue

@@ -12,7 +12,7 @@ from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.place import Place
 from consumer.warehouse.schema import create_views, load_seeds, migrate
 
-# A checkpoint rewrites live blocks; rare ones, of much at once, are the safest (docs/operations.md).
+# A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
 _CHECKPOINT_THRESHOLD: Final = "128MB"
 
 

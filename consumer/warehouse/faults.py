@@ -17,7 +17,9 @@ from consumer.errors import (
 )
 
 _HOLDER = re.compile(r"PID (\d+)")
-_NO_ROOM = re.compile(r"No space left|disk quota|failed to offload|Could not write all bytes", re.I)
+_NO_ROOM = re.compile(
+    r"No space left|disk quota|failed to offload|Could not write all bytes", re.IGNORECASE
+)
 
 
 def to_open_fault(error: duckdb.Error, path: Path) -> WarehouseError:

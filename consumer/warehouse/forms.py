@@ -166,7 +166,7 @@ def judge(
     (passed_over,) = connection.execute(
         "select count(*) from fates where fate = 'inserted' and not stays"
     ).fetchall()[0]
-    return stored.num_rows + int(passed_over)
+    return int(stored.num_rows) + int(passed_over)
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, stored: pa.Table) -> None:

@@ -8,6 +8,7 @@ would make that the whole table.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,7 +41,7 @@ def within(column: str, hours: Iterable[int]) -> str:
         else:
             stretches.append([hour, hour])
     while len(stretches) > _MOST_RANGES:
-        gaps = [after[0] - before[1] for before, after in zip(stretches, stretches[1:], strict=False)]
+        gaps = [after[0] - before[1] for before, after in pairwise(stretches)]
         closest = gaps.index(min(gaps))
         stretches[closest : closest + 2] = [[stretches[closest][0], stretches[closest + 1][1]]]
     if not stretches:

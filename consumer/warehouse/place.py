@@ -76,7 +76,7 @@ class Place:
             )
         secret = secrets.token_bytes(_KEY_BYTES)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with open(  # noqa: PTH123 - Path.open takes no opener
+        with open(
             self.key,
             "w",
             encoding="ascii",

@@ -88,8 +88,8 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
             convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
         )
         connection.register("seed", rows)
-        connection.execute(f"delete from {table}")  # noqa: S608 - a name of ours
-        connection.execute(f"insert into {table} by name select * from seed")  # noqa: S608 - the same
+        connection.execute(f"delete from {table}")
+        connection.execute(f"insert into {table} by name select * from seed")
         connection.unregister("seed")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 import duckdb
@@ -107,7 +108,7 @@ class Warehouse:
             return replace(result, seconds=time.monotonic() - began)
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
-        """Delete quarantined payloads, all for None, and note it in the ledger; returns how many."""
+        """Delete quarantined payloads, all for None, with a note in the ledger; returns how many."""
         with self._lock:
             held = self._connection.execute(
                 "select sha256 from quarantine where $all or sha256 in (select unnest($named))",
@@ -145,12 +146,17 @@ class Warehouse:
         finally:
             cursor.close()
 
-    def has_batch(self, batch_id: UUID) -> bool:
-        """Tell whether the ledger has a batch: what became of a COMMIT whose outcome is open."""
+    def result_of(self, batch_id: UUID) -> WriteResult | None:
+        """What the ledger says of a batch, None where it has none: settles an open outcome."""
         rows = self._connection.execute(
-            "select 1 from ledger where batch_id = ?", [batch_id]
+            """
+            select batch_id, source, payloads, received, inserted, superseded, duplicates,
+                quarantined, ignored, inserted + superseded - removed
+            from ledger where batch_id = ?
+            """,
+            [batch_id],
         ).fetchall()
-        return bool(rows)
+        return WriteResult(*rows[0]) if rows else None
 
     def positions(self, source: str) -> dict[str, str]:
         """Where to read on, by part, as committed with the rows of ``source``."""
@@ -178,7 +184,7 @@ class Warehouse:
             self._connection.close()
             shutil.rmtree(self._place.spill, ignore_errors=True)
 
-    def __enter__(self) -> "Warehouse":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -232,5 +238,3 @@ def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None
         raise QueryError(
             f"only statements that read are allowed here, this is {statements[0].type.name}"
         )
-
-

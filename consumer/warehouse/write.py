@@ -188,8 +188,10 @@ def _judge_machines(
     """Fill ``verdicts``: a row per open or click that a rule judges a machine's."""
     wanted = "i.event_type in ('Open', 'Click')" if kinds & {"Open", "Click"} else "false"
     connection.execute(
-        "create or replace temp table verdicts as "
-        f"select i.ordinal, {expression} as machine_rule from incoming as i where {wanted}"  # noqa: S608 - rules are quoted
+        f"""
+        create or replace temp table verdicts as
+        select i.ordinal, {expression} as machine_rule from incoming as i where {wanted}
+        """
     )
 
 
@@ -218,7 +220,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:
         left join verdicts as v on v.ordinal = i.ordinal
         {facts}
         where f.stays
-        """  # noqa: S608 - columns from a closed list
+        """
     )
 
 
@@ -227,7 +229,9 @@ def _horizon(connection: duckdb.DuckDBPyConnection) -> str:
     found = connection.execute(
         "select value from warehouse_facts where name = 'horizon'"
     ).fetchall()
-    return f"timestamp '{datetime.fromisoformat(found[0][0])}'" if found else "'-infinity'::timestamp"
+    return (
+        f"timestamp '{datetime.fromisoformat(found[0][0])}'" if found else "'-infinity'::timestamp"
+    )
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
