@@ -70,7 +70,9 @@ def _reader(envelope: Envelope, limits: Limits) -> Callable[[bytes, int], Decode
 
     def read(raw: bytes, offset: int) -> Decoded | None:
         found = Decoded(raw, origin, received_at, region)
-        if raw.find(b'"Type"', 0, 64) < 0 and len(raw) <= least_bytes:
+        # neither an SNS envelope nor EventBridge's, and too short to name too many recipients
+        is_plain = raw.find(b'"Type"', 0, 64) < 0 and raw.find(b'"version"', 0, 64) < 0
+        if is_plain and len(raw) <= least_bytes:
             try:
                 found.events.append(parse_event(raw))
             except ValidationError:

@@ -61,35 +61,53 @@ class _Splitter(Generic[T]):
         self._base = 0  # the buffer's own offset in the stream
         self._ended = False
         self._in_array = False
+        self._has_tried_whole = False
         # Up to this offset a scan has shown that nothing closes the brackets left open: a value
         # that starts before it ends at the next line that begins one, or each would scan anew.
         self._unclosed_until = 0
 
     def split(self) -> Iterator[T | Quarantined]:
-        max_bytes = self._limits.max_payload_bytes
-        attempt = self._attempt
-        while True:
-            # most of the time: one object a line
-            buffer, at = self._buffer, self._at
-            line_end = buffer.find(b"\n", at)
-            while 0 <= line_end - at <= max_bytes and buffer[at] == _BRACE:
-                line = buffer[at:line_end]
-                if not line.endswith(b"}"):
-                    line = line.rstrip(b" \t\r")
-                    if not line.endswith(b"}"):
-                        break
-                result = attempt(line, self._base + at)
-                if result is None:
-                    break
-                self._at = at = line_end + 1
-                yield result
-                line_end = buffer.find(b"\n", at)
-            # else: whatever it is
+        found: T | Quarantined | None
+        while self._skip_between():
+            yield from self._read_lines()
             if not self._skip_between():
                 return
-            found = self._read_one()
+            found = self._read_whole() or self._read_one()
             if found is not None:
                 yield found
+
+    def _read_lines(self) -> Iterator[T]:
+        """Read on while there is one object a line, as nearly always: the hot loop."""
+        buffer, at, attempt = self._buffer, self._at, self._attempt
+        max_bytes = self._limits.max_payload_bytes
+        while buffer.startswith(b"{", at):
+            line_end = buffer.find(b"\n", at)
+            if not 0 <= line_end - at <= max_bytes:
+                return
+            line = buffer[at:line_end]
+            if not line.endswith(b"}"):
+                line = line.rstrip(b" \t\r")
+                if not line.endswith(b"}"):
+                    return
+            result = attempt(line, self._base + at)
+            if result is None:
+                return
+            self._at = at = line_end + 1
+            yield result
+
+    def _read_whole(self) -> T | None:
+        """Try all of a short stream as one object, pretty-printed or not: a queue's message."""
+        if self._base + self._at > _LONGEST_TOKEN or not self._ended or self._has_tried_whole:
+            return None
+        self._has_tried_whole = True
+        raw = self._buffer[self._at :].rstrip()
+        is_object = raw.startswith(b"{") and raw.endswith(b"}")
+        if not is_object or len(raw) > self._limits.max_payload_bytes:
+            return None
+        result = self._attempt(raw, self._base + self._at)
+        if result is not None:
+            self._at = len(self._buffer)
+        return result
 
     def _fill(self, wanted: int) -> None:
         """Have at least ``wanted`` bytes from here on, or all that are left."""
