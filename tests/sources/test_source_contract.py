@@ -1,0 +1,166 @@
+"""What every source promises, whatever it reads from."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+
+from consumer.demo.loopback import LoopbackQueue
+from consumer.envelope import Envelope
+from consumer.sources.aws import AwsAccess
+from consumer.sources.base import Source
+from consumer.sources.files import FilesSource
+from consumer.sources.sqs import SqsOptions, SqsSource
+
+BODIES = [f'{{"eventType":"Send","n":{n}}}'.encode() for n in range(25)]
+
+
+@dataclass
+class Transport:
+    """Somewhere to put bodies, and sources that take them from there."""
+
+    open_source: Callable[[], Source]
+    is_one_shot: bool = False
+
+
+def _open_sqs(url: str) -> SqsSource:
+    endpoint_url = url.rsplit("/", 2)[0]
+    return SqsSource(
+        SqsOptions(
+            queue=url,
+            access=AwsAccess(endpoint_url=endpoint_url),
+            receivers=2,
+            long_poll_secs=1,
+            nack_secs=0,
+        )
+    )
+
+
+@pytest.fixture(params=["files", "loopback", "moto"])
+def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
+    if request.param == "files":
+        for number, body in enumerate(BODIES):
+            (tmp_path / f"{number:03}.json").write_bytes(body)
+        yield Transport(lambda: FilesSource([tmp_path]), is_one_shot=True)
+    elif request.param == "loopback":
+        with LoopbackQueue() as server:
+            server.send(body.decode() for body in BODIES)
+            yield Transport(lambda: _open_sqs(server.url))
+    else:
+        endpoint_url: str = request.getfixturevalue("moto_endpoint")
+        client = boto3.client("sqs", endpoint_url=endpoint_url)
+        url = client.create_queue(QueueName=f"contract-{uuid.uuid4().hex}")["QueueUrl"]
+        for ten in (BODIES[start : start + 10] for start in range(0, len(BODIES), 10)):
+            client.send_message_batch(
+                QueueUrl=url,
+                Entries=[
+                    {"Id": str(n), "MessageBody": body.decode()} for n, body in enumerate(ten)
+                ],
+            )
+        yield Transport(lambda: _open_sqs(url))
+
+
+def _read(envelope: Envelope) -> bytes:
+    body = envelope.body
+    return body if isinstance(body, bytes) else b"".join(body.chunks())
+
+
+def _receive(source: Source, count: int) -> list[Envelope]:
+    """Take ``count`` envelopes, or as many as come."""
+    taken: list[Envelope] = []
+    for _ in range(100):
+        taken += source.receive(limit=count - len(taken), wait_secs=0.2)
+        if len(taken) >= count:
+            break
+    return taken
+
+
+def _drain(transport: Transport) -> list[bytes]:
+    source = transport.open_source()
+    envelopes = _receive(source, len(BODIES))
+    source.close()
+    return sorted(map(_read, envelopes))
+
+
+def test_everything_is_handed_out_byte_for_byte(transport: Transport) -> None:
+    source = transport.open_source()
+    envelopes = _receive(source, len(BODIES))
+    assert sorted(BODIES) == sorted(map(_read, envelopes))
+    source.close()
+
+
+def test_no_more_is_handed_out_than_was_asked_for(transport: Transport) -> None:
+    source = transport.open_source()
+    _receive(source, 1)
+    assert len(source.receive(limit=3, wait_secs=5)) <= 3
+    source.close()
+
+
+def test_nothing_acked_comes_again(transport: Transport) -> None:
+    source = transport.open_source()
+    source.ack(_receive(source, len(BODIES)))
+    assert not source.receive(limit=10, wait_secs=0.1)
+    source.close()
+    if not transport.is_one_shot:
+        other = transport.open_source()
+        assert not other.receive(limit=10, wait_secs=0.3)
+        other.close()
+
+
+def test_what_is_nacked_is_handed_out_again(transport: Transport) -> None:
+    source = transport.open_source()
+    first, *rest = _receive(source, len(BODIES))
+    source.ack(rest)
+    source.nack([first])
+    assert [_read(first)] == [_read(envelope) for envelope in _receive(source, 1)]
+    source.close()
+
+
+def test_what_was_buffered_and_never_handed_out_is_there_for_the_next(
+    transport: Transport,
+) -> None:
+    source = transport.open_source()
+    handed_out = _receive(source, 1)
+    source.nack(handed_out)
+    source.close()
+    assert sorted(BODIES) == _drain(transport)
+
+
+def test_settling_twice_is_settling_once(transport: Transport) -> None:
+    source = transport.open_source()
+    envelopes = _receive(source, len(BODIES))
+    source.ack(envelopes)
+    source.ack(envelopes)
+    source.nack(envelopes)
+    assert not source.receive(limit=10, wait_secs=0.1)
+    source.close()
+
+
+def test_closing_twice_is_closing_once(transport: Transport) -> None:
+    source = transport.open_source()
+    _receive(source, 1)
+    source.close()
+    source.close()
+    assert not source.receive(limit=10, wait_secs=0)
+
+
+def test_a_source_closes_that_never_received(transport: Transport) -> None:
+    transport.open_source().close()
+
+
+def test_only_a_one_shot_source_is_ever_exhausted(transport: Transport) -> None:
+    source = transport.open_source()
+    source.ack(_receive(source, len(BODIES)))
+    assert transport.is_one_shot == source.exhausted
+    source.close()
+
+
+def test_origin_says_where_an_envelope_came_from(transport: Transport) -> None:
+    source = transport.open_source()
+    [envelope] = _receive(source, 1)
+    assert envelope.origin.startswith(("file:", "sqs:"))
+    assert envelope.received_at.tzinfo is not None
+    source.close()
