@@ -1,0 +1,5 @@
+"""`python -m consumer` is `duckpost`."""
+
+from consumer.cli import main
+
+main()

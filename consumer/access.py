@@ -1,0 +1,125 @@
+"""One way to a warehouse, whether a worker has it open or nobody has."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from consumer.batch import Batch
+from consumer.door_client import DoorClient
+from consumer.errors import WarehouseLocked
+from consumer.settings import WarehouseSettings
+from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
+from consumer.warehouse.recount import Finding, verify
+
+
+class Access(Protocol):
+    """What a command does with a warehouse; the same through a worker's door and without one."""
+
+    @property
+    def path(self) -> Path:
+        """The warehouse file."""
+        ...
+
+    @property
+    def secret(self) -> bytes:
+        """The key that recipients are hashed with; see `Warehouse.secret`."""
+        ...
+
+    @property
+    def store_subject(self) -> bool:
+        """Whether batches for this warehouse keep subjects."""
+        ...
+
+    @property
+    def archive(self) -> bool:
+        """Whether batches for this warehouse keep raw payloads."""
+        ...
+
+    def read(
+        self, sql: str, params: Sequence[object] = ()
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Answer one read-only statement as a stream of rows. Raises `QueryError`."""
+        ...
+
+    def write(self, batch: Batch, *, replaces: Collection[str] = ()) -> WriteResult:
+        """Commit a batch whole; ``replaces`` leave quarantine in the same transaction."""
+        ...
+
+    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+        """Forget payloads in quarantine, all of them for None; returns how many went."""
+        ...
+
+    def verify(self) -> list[Finding]:
+        """Lay ledger, rows, marks and archive against each other; every check is a finding."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the warehouse."""
+        ...
+
+
+class OpenedWarehouse:
+    """A warehouse that this process has open.
+
+    Args:
+        warehouse: open; `close` closes it.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.path = warehouse.path
+        self.secret = warehouse.secret
+        self.store_subject = warehouse.options.store_subject
+        self.archive = warehouse.options.archive
+
+    def read(
+        self, sql: str, params: Sequence[object] = ()
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Answer one read-only statement on a connection of its own."""
+        return self._warehouse.read(sql, params)
+
+    def write(self, batch: Batch, *, replaces: Collection[str] = ()) -> WriteResult:
+        """Commit a batch."""
+        return self._warehouse.write(batch, replaces=replaces)
+
+    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+        """Forget payloads in quarantine."""
+        return self._warehouse.drop_quarantined(sha256s)
+
+    def verify(self) -> list[Finding]:
+        """Lay ledger, rows, marks and archive against each other."""
+        return list(verify(self._warehouse))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._warehouse.close()
+
+
+def to_options(settings: WarehouseSettings) -> WarehouseOptions:
+    """Return what the settings mean for opening the file."""
+    return WarehouseOptions(
+        memory_limit=settings.memory_limit,
+        threads=settings.threads,
+        archive=settings.archive,
+        report_time_zone=settings.report_time_zone,
+        store_subject=settings.store_subject,
+        min_free_bytes=settings.min_free_bytes,
+    )
+
+
+def open_access(settings: WarehouseSettings) -> Access:
+    """Open the warehouse, or knock at the door of the worker that has it open.
+
+    Raises `WarehouseLocked` when another process has the file and nobody answers at its door.
+    """
+    try:
+        return OpenedWarehouse(open_warehouse(settings.path, to_options(settings)))
+    except WarehouseLocked:
+        try:
+            return DoorClient(settings.path)
+        except OSError:
+            pass  # no socket, or a killed worker's: then the lock is the whole story
+        raise

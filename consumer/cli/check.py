@@ -1,0 +1,89 @@
+"""`duckpost check`: the configuration and every connection, consuming nothing."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from consumer.access import open_access
+from consumer.cli.options import as_json, configured
+from consumer.cli.sources import describe, probe
+from consumer.door_client import DoorClient
+from consumer.errors import EXIT_DENIED, EXIT_DONE, DuckpostError
+from consumer.health import bind
+from consumer.settings import Settings, load_settings
+from consumer.warehouse.place import Place
+
+
+@dataclass(slots=True)
+class Finding:
+    """What was looked at, what it said, and the exit code it asks for."""
+
+    what: str
+    lines: list[str] = field(default_factory=list)
+    exit_code: int = EXIT_DONE
+
+
+@click.command()
+@as_json
+@configured
+def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
+    """Check the configuration and try every connection; no message is consumed.
+
+    All problems are listed at once. Exits with 3 when a transport refuses us, else with the
+    code of the first problem.
+    """
+    settings = load_settings(config, warehouse=warehouse)
+    findings = [_check_warehouse(settings), *_check_sources(settings)]
+    if is_json:
+        click.echo(json.dumps([asdict(one) for one in findings]))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for one in findings:
+            mark, style = ("ok  ", "green") if one.exit_code == EXIT_DONE else ("BAD ", "red")
+            console.print(mark, style=style, end="")
+            console.print(one.what, markup=False)
+            for line in one.lines:
+                console.print(f"    {line}", markup=False)
+    codes = [one.exit_code for one in findings if one.exit_code != EXIT_DONE]
+    if codes:
+        raise click.exceptions.Exit(EXIT_DENIED if EXIT_DENIED in codes else codes[0])
+
+
+def _check_warehouse(settings: Settings) -> Finding:
+    path = settings.warehouse.path
+    finding = Finding(f"warehouse {path}")
+    try:
+        if not path.exists():
+            Place(path.absolute()).check_folder()
+            finding.lines.append("not there yet; the first run or ingest makes it")
+        else:
+            access = open_access(settings.warehouse)
+            if isinstance(access, DoorClient):
+                finding.lines.append(f"open in the worker with PID {access.pid}, which answers")
+                access.close()
+                return finding
+            access.close()
+        if settings.telemetry.enabled:
+            bind(settings.telemetry).close()
+    except DuckpostError as error:
+        finding.lines.append(str(error))
+        finding.exit_code = error.exit_code
+    return finding
+
+
+def _check_sources(settings: Settings) -> list[Finding]:
+    findings = []
+    for source in settings.sources:
+        finding = Finding(describe(source))
+        try:
+            finding.lines += probe(source)
+        except DuckpostError as error:
+            finding.lines.append(str(error))
+            finding.exit_code = error.exit_code
+        findings.append(finding)
+    if not findings:
+        findings.append(Finding("sources", ["none is configured: `run` would have nothing to do"]))
+    return findings

@@ -1,0 +1,58 @@
+"""Options that verbs share, and what follows from them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from consumer.access import Access, open_access
+from consumer.errors import UsageError
+from consumer.settings import Settings, load_settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def configured(command: _Command) -> _Command:
+    """Give a verb ``-c`` and ``--warehouse``."""
+    config = click.option(
+        "-c",
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Settings file; ./duckpost.toml when it is there.",
+    )
+    warehouse = click.option(
+        "--warehouse",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Warehouse file, before every setting; also DUCKPOST_WAREHOUSE.",
+    )
+    return config(warehouse(command))
+
+
+as_json = click.option("--json", "is_json", is_flag=True, help="For programs: JSON on stdout.")
+
+
+@contextlib.contextmanager
+def opened(config: Path | None, warehouse: Path | None, *, create: bool) -> Iterator[Access]:
+    """Yield the warehouse that the options mean, through the worker where one runs.
+
+    ``create`` says whether a file that is not there is made; verbs that only read refuse.
+    """
+    settings = load_settings(config, warehouse=warehouse)
+    require_file(settings, create=create)
+    access = open_access(settings.warehouse)
+    try:
+        yield access
+    finally:
+        access.close()
+
+
+def require_file(settings: Settings, *, create: bool) -> None:
+    """Raise `UsageError` when a verb that only reads names a warehouse that is not there."""
+    path = settings.warehouse.path
+    if not create and not path.exists():
+        raise UsageError(
+            f"there is no warehouse {path}; name it with --warehouse or DUCKPOST_WAREHOUSE, "
+            "or make one with `duckpost ingest` or `duckpost run`"
+        )

@@ -1,0 +1,74 @@
+"""`duckpost rebuild` and `duckpost verify`: the warehouse against its archive."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from consumer.access import to_options
+from consumer.cli.options import as_json, configured, opened
+from consumer.cli.output import print_table
+from consumer.errors import WarehouseDamaged
+from consumer.settings import load_settings
+from consumer.warehouse.rebuild import rebuild as rebuild_file
+
+
+@click.command()
+@as_json
+@configured
+def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
+    """Make the warehouse anew from the archive beside it; the old file is put aside.
+
+    Stop the worker first.
+    """
+    settings = load_settings(config, warehouse=warehouse)
+    columns = (TextColumn("rebuilding"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("rebuilding", total=None)
+        result = rebuild_file(
+            settings.warehouse.path,
+            to_options(settings.warehouse),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if is_json:
+        figures = asdict(result)
+        click.echo(json.dumps({**figures, "kept": str(result.kept) if result.kept else None}))
+        return
+    click.echo(
+        f"{result.batches} batches, {result.payloads} payloads: {result.rows} rows, "
+        f"{result.quarantined} quarantined"
+    )
+    if result.torn:
+        click.echo(f"{result.torn} torn ends of archive files left out: never acknowledged")
+    if result.kept is not None:
+        click.echo(f"the old file is kept as {result.kept}")
+
+
+@click.command()
+@as_json
+@configured
+def verify(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
+    """Hold ledger, rows, marks and archive against each other; fails when two differ."""
+    with opened(config, warehouse, create=False) as access:
+        findings = access.verify()
+        path = access.path
+    if is_json:
+        click.echo(json.dumps([{**asdict(one), "is_well": one.is_well} for one in findings]))
+    else:
+        print_table(
+            Console(),
+            ["", "check", "expected", "found", "note"],
+            [
+                ["ok" if one.is_well else "BAD", one.check, one.expected, one.found, one.note]
+                for one in findings
+            ],
+        )
+    faults = sum(not one.is_well for one in findings)
+    if faults:
+        raise WarehouseDamaged(
+            f"{faults} checks of {path} failed; stop the worker and run "
+            f"`duckpost rebuild --warehouse {path}`"
+        )

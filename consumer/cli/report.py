@@ -1,0 +1,157 @@
+"""`duckpost report`: the metrics as a table."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumer.cli.options import as_json, configured, opened
+from consumer.cli.output import NOTHING, to_cell, to_plain, to_safe_text
+from consumer.report import Axis, Figure, Group, build_report, parse_dimensions, parse_span
+
+_HINTS = {
+    "event-time": "by event time: what happened in this span, whenever the mail was sent",
+    "send-cohort": "by send cohort: what became of the mail sent in this span",
+}
+
+
+@click.command()
+@click.option("--since", default="7d", show_default=True, help="How far back: 90m, 24h, 7d, 4w.")
+@click.option("--until", default="0m", help="Where the span ends, so long ago.")
+@click.option(
+    "--by",
+    default="configuration_set",
+    show_default=True,
+    help="Dimensions, comma separated: configuration_set, identity, provider, "
+    "recipient_domain, from_domain, tenant, account, region, day, hour, tag:KEY.",
+)
+@click.option(
+    "--axis",
+    type=click.Choice(["event-time", "send-cohort"]),
+    default="event-time",
+    show_default=True,
+    help="Whether time is when things happened, or when the mail was sent.",
+)
+@as_json
+@configured
+def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
+    since: str,
+    until: str,
+    by: str,
+    axis: str,
+    is_json: bool,
+    config: Path | None,
+    warehouse: Path | None,
+) -> None:
+    """Show the metrics: every rate with its numerator and denominator.
+
+    Where a rate is missing, a note says why. Definitions: docs/metrics.md.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    starts_at, ends_at = now - parse_span(since), now - parse_span(until)
+    dimensions = parse_dimensions(by)
+    with opened(config, warehouse, create=False) as access:
+        groups = build_report(
+            access, since=starts_at, until=ends_at, by=dimensions, axis=cast("Axis", axis)
+        )
+    if is_json:
+        head = {"since": f"{starts_at}Z", "until": f"{ends_at}Z", "axis": axis}
+        click.echo(json.dumps({**head, "groups": [_to_json(group) for group in groups]}))
+        return
+    console = Console()
+    if not groups:
+        console.print(f"no events between {starts_at:%F %R} and {ends_at:%F %R} UTC")
+        return
+    console.print(f"{starts_at:%F %R} to {ends_at:%F %R} UTC, {_HINTS[axis]}", style="dim")
+    _print_counts(console, groups)
+    _print_rates(console, groups)
+
+
+def _print_counts(console: Console, groups: list[Group]) -> None:
+    shown = [name for name in groups[0].counts if any(group.counts[name] for group in groups)]
+    table = _start_table(groups)
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    for group in groups:
+        table.add_row(*_dimension_cells(groups, group), *(str(group.counts[n]) for n in shown))
+    console.print(table)
+
+
+def _print_rates(console: Console, groups: list[Group]) -> None:
+    """Print a row a group, a column a rate, and below it why rates are missing."""
+    notes: dict[str, str] = {}
+    table = _start_table(groups)
+    rates = [figure.rate for figure in groups[0].figures]
+    for rate in rates:
+        table.add_column(rate.label, justify="right")
+    for group in groups:
+        cells = [_rate_cell(figure, notes) for figure in group.figures]
+        table.add_row(*_dimension_cells(groups, group), *cells)
+    console.print(table)
+    for reason, mark in notes.items():
+        console.print(f"{NOTHING}{mark} {reason}", style="dim", markup=False)
+    if any(group.denominator_basis == "outcomes" for group in groups):
+        console.print("bounces are of outcomes where Send is not published", style="dim")
+
+
+def _rate_cell(figure: Figure, notes: dict[str, str]) -> str:
+    if figure.value is None:
+        mark = notes.setdefault(figure.reason, chr(ord("a") + len(notes) % 26))
+        return f"{NOTHING}{mark}"
+    return f"{figure.value:.2%}\n{figure.numerator}/{figure.denominator}"
+
+
+def _start_table(groups: list[Group]) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in _shown_dimensions(groups):
+        table.add_column(to_safe_text(name.replace("_", " ")))
+    return table
+
+
+def _shown_dimensions(groups: list[Group]) -> list[str]:
+    """Leave account and region out while there is one of each: nobody has to be told apart."""
+    names = list(groups[0].dimensions)
+    implied = (
+        {"account", "region"} if len(names) > len({"account", "region"} & set(names)) else set()
+    )
+    return [
+        name
+        for name in names
+        if name not in implied or len({group.dimensions[name] for group in groups}) > 1
+    ]
+
+
+def _dimension_cells(groups: list[Group], group: Group) -> list[Text]:
+    shown = _shown_dimensions(groups)
+    return [Text(to_safe_text(_name(group.dimensions[name]))) for name in shown]
+
+
+def _name(value: object) -> str:
+    return "(none)" if value is None else to_cell(value)
+
+
+def _to_json(group: Group) -> dict[str, object]:
+    return {
+        "dimensions": to_plain(group.dimensions),
+        "counts": group.counts,
+        "rates": {
+            figure.rate.name: {
+                "value": figure.value,
+                "numerator": figure.numerator,
+                "numerator_is": figure.rate.numerator,
+                "denominator": figure.denominator,
+                "denominator_is": figure.rate.denominator,
+                "low": figure.low,
+                "high": figure.high,
+                "reason": figure.reason or None,
+            }
+            for figure in group.figures
+        },
+        "denominator_basis": group.denominator_basis,
+        "is_small_sample": group.is_small_sample,
+    }

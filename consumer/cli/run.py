@@ -1,0 +1,70 @@
+"""`duckpost run`: the worker."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import click
+import structlog
+
+from consumer import door, health
+from consumer.access import OpenedWarehouse, to_options
+from consumer.cli.options import configured
+from consumer.cli.sources import open_sources
+from consumer.errors import EXIT_FAILED
+from consumer.listener import Listener
+from consumer.settings import Settings, load_settings
+from consumer.telemetry import Telemetry, configure_logging
+from consumer.warehouse import Warehouse, open_warehouse
+from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
+
+
+@click.command()
+@configured
+def run(config: Path | None, warehouse: Path | None) -> None:
+    """Take in every configured source until SIGTERM; a second SIGTERM leaves at once.
+
+    Ends by itself when every source is exhausted (files). Other commands reach the warehouse
+    through this process while it runs.
+    """
+    settings = load_settings(config, warehouse=warehouse)
+    configure_logging(settings.log)
+    started = time.monotonic()
+    file = open_warehouse(settings.warehouse.path, to_options(settings.warehouse))
+    end = _work(file, settings)
+    if end is End.BROKEN:
+        replace_process(ran_secs=time.monotonic() - started)
+    if end is End.LATE:
+        # A thread still holds envelopes and perhaps the writer: they are not acked, so leaving
+        # like a crash is safe, and closing under its feet is not.
+        os._exit(EXIT_FAILED)
+    file.close()
+
+
+def _work(file: Warehouse, settings: Settings) -> End:
+    """Run the worker with its door and its metrics open; returns how it ended."""
+    log = structlog.get_logger()
+    with contextlib.ExitStack() as stack:
+        sources = open_sources(settings.sources)
+        telemetry = Telemetry(restarts=count_restarts())
+        worker = Worker(sources, file, limits=settings.batch, telemetry=telemetry)
+        if settings.telemetry.enabled:
+            bound = health.bind(settings.telemetry)
+            stack.enter_context(Listener(health.to_app(telemetry), bound))
+            host, port = bound.getsockname()[:2]
+            log.info("listening", url=f"http://{host}:{port}/metrics", health="/health")
+        app = door.to_app(OpenedWarehouse(file), on_broken=worker.break_off)
+        socket_path = file.place.socket
+        stack.callback(socket_path.unlink, missing_ok=True)
+        stack.enter_context(Listener(app, door.bind(socket_path)))
+        stop_on_signals(worker)
+        log.info(
+            "worker started",
+            warehouse=str(file.path),
+            sources=[source.name for source in sources],
+            pid=os.getpid(),
+        )
+        end = worker.run()
+        log.info("worker ended", end=end.name.lower(), why=end.value)
+    return end

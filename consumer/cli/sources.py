@@ -1,0 +1,80 @@
+"""From settings to sources, and to what can be said of them without consuming anything."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from consumer.errors import SettingsError
+from consumer.settings import DEFAULT_FILE, FilesSettings, SourceSettings, SqsSettings
+from consumer.sources.aws import AwsAccess
+from consumer.sources.base import Source
+from consumer.sources.files import FilesSource
+from consumer.sources.sqs import SqsOptions, SqsSource
+from consumer.sources.sqs_probe import probe_queue
+
+
+def open_sources(settings: Sequence[SourceSettings]) -> list[Source]:
+    """Make every source that is configured; queues are connected on their first receive.
+
+    Raises `SettingsError` when there is none or two have one name, `UsageError` for paths that
+    do not exist.
+    """
+    if not settings:
+        raise SettingsError(
+            f'no source is configured: add [[sources]] to {DEFAULT_FILE} (type = "sqs", '
+            "queue = …), or use `duckpost ingest` for files"
+        )
+    sources = [_open(one) for one in settings]
+    names = Counter(source.name for source in sources)
+    doubled = sorted(name for name, count in names.items() if count > 1)
+    if doubled:
+        raise SettingsError(
+            f"sources: {', '.join(doubled)} is configured more than once; figures are kept by "
+            "that name, and one worker needs a queue only once (raise its receivers instead)"
+        )
+    return sources
+
+
+def probe(settings: SourceSettings) -> list[str]:
+    """Say how a source is, consuming nothing; raises `SourceError` or `UsageError` if ill."""
+    if isinstance(settings, SqsSettings):
+        return probe_queue(_to_access(settings), settings.queue).describe()
+    files = FilesSource(settings.paths)
+    return [f"files: {files.files_total} found, {files.bytes_total / 1e6:.1f} MB as stored"]
+
+
+def describe(settings: SourceSettings) -> str:
+    """Name a source as its settings do."""
+    if isinstance(settings, FilesSettings):
+        return f"files {', '.join(settings.paths)}"
+    return f"sqs {settings.queue}"
+
+
+def _open(settings: SourceSettings) -> Source:
+    if isinstance(settings, SqsSettings):
+        return SqsSource(to_sqs_options(settings))
+    return FilesSource(settings.paths)
+
+
+def to_sqs_options(settings: SqsSettings) -> SqsOptions:
+    """Return what the settings mean for the source; every one of them is passed on."""
+    return SqsOptions(
+        queue=settings.queue,
+        access=_to_access(settings),
+        receivers=settings.receivers,
+        visibility_secs=settings.visibility_secs,
+        long_poll_secs=settings.long_poll_secs,
+        max_in_flight=settings.max_in_flight,
+        max_in_flight_bytes=settings.max_in_flight_bytes,
+        nack_secs=settings.nack_secs,
+        buckets=frozenset(settings.buckets),
+    )
+
+
+def _to_access(settings: SqsSettings) -> AwsAccess:
+    return AwsAccess(
+        region=settings.region,
+        profile=settings.profile,
+        role_arn=settings.role_arn,
+        endpoint_url=settings.endpoint_url,
+        s3_endpoint_url=settings.s3_endpoint_url,
+    )

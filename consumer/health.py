@@ -1,0 +1,43 @@
+"""`/metrics` for Prometheus and `/health` for whoever supervises the worker."""
+
+import socket
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from consumer.errors import SettingsError
+from consumer.settings import TelemetrySettings
+from consumer.telemetry import Telemetry
+
+
+def to_app(telemetry: Telemetry) -> Starlette:
+    """Make the application: `/metrics`, and `/health` with 200 or, when a source is ill, 503."""
+
+    def show_metrics(_request: Request) -> Response:
+        return Response(generate_latest(telemetry.registry), media_type=CONTENT_TYPE_LATEST)
+
+    def show_health(_request: Request) -> Response:
+        is_well, report = telemetry.health()
+        return JSONResponse(report, status_code=200 if is_well else 503)
+
+    return Starlette(routes=[Route("/metrics", show_metrics), Route("/health", show_health)])
+
+
+def bind(settings: TelemetrySettings) -> socket.socket:
+    """Bind the listening socket, localhost unless the settings say otherwise.
+
+    Raises `SettingsError` when the port is taken or the address is not this machine's.
+    """
+    address = (settings.host, settings.port)
+    try:
+        return socket.create_server(
+            address, family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port} for /metrics and /health: "
+            f"{error.strerror}; set telemetry.port to another port, or telemetry.enabled = false"
+        ) from error

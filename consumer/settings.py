@@ -1,0 +1,304 @@
+"""Every setting, read in one place: `duckpost.toml`, overridden by `DUCKPOST_…`.
+
+A setting in the section ``batch`` called ``max_rows`` is ``DUCKPOST_BATCH_MAX_ROWS`` in the
+environment; ``DUCKPOST_WAREHOUSE`` is short for the warehouse's path, and ``DUCKPOST_SOURCES``
+holds the list of sources as JSON. Unknown keys are refused, all faults at once.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from consumer.errors import SettingsError
+
+DEFAULT_FILE = Path("duckpost.toml")
+ENV_PREFIX = "DUCKPOST_"
+
+_Tables = dict[str, Any]
+
+
+class Section(BaseModel):
+    """Base of every table of the file: unknown keys are refused, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarehouseSettings(Section):
+    """Where rows go and how much of the machine that may take."""
+
+    path: Path = Field(Path("duckpost.duckdb"), description="the warehouse file")
+    memory_limit: str = Field(
+        "1GB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="DuckDB's memory limit, shared by the writer and all readers",
+    )
+    threads: int = Field(2, ge=1, description="DuckDB's threads")
+    report_time_zone: str = Field("UTC", description="whose days daily figures are of")
+    store_subject: bool = Field(default=True, description="whether subjects are kept")
+    archive: bool = Field(
+        default=True, description="whether raw payloads are kept beside the file, for `rebuild`"
+    )
+    min_free_bytes: int = Field(
+        256 * 1024 * 1024, ge=0, description="receiving pauses below this much free disk"
+    )
+
+    @field_validator("report_time_zone")
+    @classmethod
+    def _is_known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no time zone{_suggest(value, available_timezones())}")
+        return value
+
+
+class BatchSettings(Section):
+    """When a batch closes: on rows, bytes or time, whichever comes first."""
+
+    max_rows: int = Field(5_000, ge=1, description="rows in one transaction")
+    max_bytes: int = Field(16 * 1024 * 1024, ge=1, description="payload bytes in one transaction")
+    flush_secs: float = Field(
+        2.0, gt=0, le=300, description="a quiet stream is committed after this long"
+    )
+
+
+class TelemetrySettings(Section):
+    """Where `/metrics` and `/health` listen; they carry no address, but names of your queues."""
+
+    host: str = Field("127.0.0.1", description="address to listen on, this machine alone at first")
+    port: int = Field(9464, ge=0, le=65_535, description="0 takes any free port")
+    enabled: bool = Field(default=True, description="whether to listen at all")
+
+
+class LogSettings(Section):
+    """What the log says and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is written"
+    )
+    format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="`auto` is pretty on a terminal and JSON elsewhere"
+    )
+
+
+class SqsSettings(Section):
+    """An SQS queue; credentials come from the usual AWS places unless named here.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    """
+
+    type: Literal["sqs"]
+    queue: str = Field(min_length=1, description="the queue's URL or name")
+    region: str | None = Field(None, description="AWS region; the queue URL's where it is missing")
+    profile: str | None = Field(None, description="profile of the shared AWS configuration")
+    role_arn: str | None = Field(None, description="role to assume, for another account's queue")
+    endpoint_url: str | None = Field(None, description="another endpoint than AWS's")
+    s3_endpoint_url: str | None = Field(None, description="the same for S3 objects in notices")
+    buckets: list[str] = Field(
+        default_factory=list,
+        description="buckets whose notices are followed; empty for all. Name them where others "
+        "than your bucket may send to the queue",
+    )
+    receivers: int = Field(4, ge=1, le=32, description="threads that poll the queue")
+    long_poll_secs: int = Field(20, ge=0, le=20, description="how long a poll waits; SQS allows 20")
+    visibility_secs: int = Field(
+        120,
+        ge=3,
+        le=43_200,
+        description="how long a crash delays a message; extended while one is worked on",
+    )
+    max_in_flight: int = Field(
+        10_000, ge=1, le=120_000, description="messages held and not yet acknowledged"
+    )
+    max_in_flight_bytes: int = Field(
+        256 * 1_048_576, ge=1, description="the same in bytes of their bodies"
+    )
+    nack_secs: int = Field(
+        5, ge=0, le=43_200, description="until a message handed back comes again; doubles each time"
+    )
+
+
+class FilesSettings(Section):
+    """Files, folders and globs, read once from start to end when the worker starts."""
+
+    type: Literal["files"]
+    paths: list[str] = Field(min_length=1, description="files, folders or globs")
+
+
+SourceSettings = Annotated[SqsSettings | FilesSettings, Field(discriminator="type")]
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    warehouse: WarehouseSettings = WarehouseSettings()
+    batch: BatchSettings = BatchSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
+    sources: list[SourceSettings] = Field(default_factory=list)
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    warehouse: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the file, lay the environment over it, then the command line's ``warehouse``.
+
+    Without ``file``, `./duckpost.toml` is read when it is there. Raises `SettingsError` with
+    one line for every fault.
+    """
+    tables = _read_file(file)
+    faults = _lay_environment_over(tables, environ)
+    if warehouse is not None:
+        tables.setdefault("warehouse", {})["path"] = warehouse
+    try:
+        settings = Settings.model_validate(tables)
+    except ValidationError as error:
+        faults += [_describe(fault) for fault in error.errors()]
+    if faults:
+        origin = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else "the environment")
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        raise SettingsError(f"{origin}: {len(faults)} fault{'s' * (len(faults) > 1)}\n{lines}")
+    return settings
+
+
+def _read_file(file: Path | None) -> _Tables:
+    if file is None:
+        if not DEFAULT_FILE.exists():
+            return {}
+        file = DEFAULT_FILE
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: not UTF-8: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _lay_environment_over(tables: _Tables, environ: Mapping[str, str]) -> list[str]:
+    """Write what ``DUCKPOST_…`` says into ``tables``; return a line for each that says nothing."""
+    known = dict(_environment_names())
+    faults = []
+    for name in sorted(environ):
+        if not name.startswith(ENV_PREFIX):
+            continue
+        value: object = environ[name]
+        if name == f"{ENV_PREFIX}SOURCES":
+            try:
+                tables["sources"] = json.loads(environ[name])
+            except ValueError as error:
+                faults.append(f"{name}: not valid JSON: {error}")
+        elif name in known:
+            section, key = known[name]
+            table = tables.setdefault(section, {})
+            if isinstance(table, dict):  # else the file is wrong there, and validation says so
+                table[key] = value
+        else:
+            faults.append(f"{name}: unknown setting{_suggest(name, known)}")
+    return faults
+
+
+def _environment_names() -> Iterator[tuple[str, tuple[str, str]]]:
+    yield f"{ENV_PREFIX}WAREHOUSE", ("warehouse", "path")
+    for section, key, _ in _section_fields():
+        yield f"{ENV_PREFIX}{section}_{key}".upper(), (section, key)
+
+
+def _section_fields() -> Iterator[tuple[str, str, Any]]:
+    for section, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            for key, inner in field.annotation.model_fields.items():
+                yield section, key, inner
+
+
+def _source_models() -> tuple[type[Section], ...]:
+    union, _ = get_args(SourceSettings)
+    models: tuple[type[Section], ...] = get_args(union)
+    return models
+
+
+def _describe(fault: ErrorDetails) -> str:
+    """One line a person can act on: the setting's path, what was found, what was expected."""
+    *parents, key = fault["loc"]
+    model = _model_at(parents)
+    # Pydantic puts the chosen type of a source into the path; nobody wrote it there.
+    path = ".".join(str(part) for part in _without_tag(fault["loc"]))
+    match fault["type"]:
+        case "extra_forbidden":
+            text = f"unknown setting{_suggest(str(key), model.model_fields)}"
+        case "missing":
+            text = "missing"
+        case "union_tag_invalid":
+            tag = str(fault.get("ctx", {})["tag"])
+            text = f"type {tag!r} is no source{_suggest(tag, _tags())}; known: {', '.join(_tags())}"
+        case "union_tag_not_found":
+            text = f"type is missing; known: {', '.join(_tags())}"
+        case "value_error":
+            text = fault["msg"].removeprefix("Value error, ")
+        case _:
+            text = f"{fault['msg']}, found {fault['input']!r}"
+    return f"{path}: {text}"
+
+
+def _tags() -> list[str]:
+    return [get_args(model.model_fields["type"].annotation)[0] for model in _source_models()]
+
+
+def _model_at(parents: list[int | str]) -> type[Section]:
+    match parents:
+        case []:
+            return Settings
+        case ["sources", int(), str(tag), *_]:
+            return dict(zip(_tags(), _source_models(), strict=True))[tag]
+        case [str(section), *_]:
+            annotation = Settings.model_fields[section].annotation
+            return annotation if isinstance(annotation, type) else Settings
+    return Settings
+
+
+def _without_tag(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    match loc:
+        case ("sources", int(index), str(), *rest):
+            return (f"sources[{index}]", *rest)
+        case ("sources", int(index)):
+            return (f"sources[{index}]",)
+    return loc
+
+
+def _suggest(word: str, known: Mapping[str, object] | set[str] | list[str]) -> str:
+    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def settings_table() -> str:
+    """Render every setting as the Markdown table that the README shows."""
+    lines = ["| setting | default | environment | meaning |", "|---|---|---|---|"]
+    for section, key, field in _section_fields():
+        env = f"{ENV_PREFIX}{section}_{key}".upper()
+        if (section, key) == ("warehouse", "path"):
+            env = f"{ENV_PREFIX}WAREHOUSE"
+        lines.append(f"| `{section}.{key}` | {_default(field)} | `{env}` | {field.description} |")
+    for tag, model in zip(_tags(), _source_models(), strict=True):
+        for key, field in model.model_fields.items():
+            meaning = f'`"{tag}"`' if key == "type" else field.description
+            lines.append(f"| `sources[].{key}` ({tag}) | {_default(field)} | - | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo is no public annotation
+    if field.default is None or field.default_factory is not None:
+        return "-"
+    if field.default is PydanticUndefined:
+        return "required"
+    value = str(field.default) if isinstance(field.default, Path) else field.default
+    return f"`{json.dumps(value)}`"
