@@ -74,7 +74,7 @@ class Archive:
         while True:
             path = self.folder / f"{hour}-{number:03}{_SUFFIX}"
             try:
-                file = open(path, "xb", opener=_open_private)
+                file = open(path, "xb", opener=_open_private)  # noqa: SIM115 - it stays open
             except FileExistsError:
                 number += 1
                 continue

@@ -108,7 +108,7 @@ class Warehouse:
             return replace(result, seconds=time.monotonic() - began)
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
-        """Delete quarantined payloads, all for None, with a note in the ledger; returns how many."""
+        """Delete quarantined payloads, all for None, noted in the ledger; returns how many."""
         with self._lock:
             held = self._connection.execute(
                 "select sha256 from quarantine where $all or sha256 in (select unnest($named))",
