@@ -40,27 +40,25 @@ _STOP_SECS = 30.0
 
 
 def run_demo(
-    *, messages: int, seed: int, is_serving: bool, warehouse: Path | None, console: Console
+    console: Console, *, messages: int, seed: int, serve: bool, directory: Path | None
 ) -> int:
     """Run the demo and return the exit code: 0 when every figure equals the simulator's.
 
     1. Make a warehouse and an outside world: the simulator and its queue, in another process.
     2. Let the worker take the queue in until it is empty.
     3. Lay duckpost's figures beside the simulator's.
-    4. With ``is_serving``, answer at the door and at `/metrics` until Ctrl-C.
+    4. With ``serve``, answer at the door and at `/metrics` until Ctrl-C.
 
     Args:
+        console: where all is shown.
         messages: e-mails sent; about three payloads each.
         seed: decides all of the traffic but its dates, which lie in the last nine days.
-        is_serving: whether to stay up.
-        warehouse: a file that isn't there yet; None makes one in a temporary folder. It stays.
-        console: where all is shown.
+        serve: whether to stay up.
+        directory: where the warehouse is made, and stays; None makes one in a temporary folder.
 
-    Raises `UsageError` when ``warehouse`` exists already.
+    Raises `UsageError` when there is a demo's warehouse in ``directory`` already.
     """
-    path = warehouse or Path(tempfile.mkdtemp(prefix="duckpost-demo-")) / "demo.duckdb"
-    if path.exists():
-        raise UsageError(f"the demo wants a warehouse of its own and {path} exists; name another")
+    path = _choose_path(directory)
     settings = Settings(
         warehouse=WarehouseSettings(path=path),
         telemetry=TelemetrySettings(port=0),
@@ -80,15 +78,31 @@ def run_demo(
         comparison = compare(truth, lambda sql: _read(opened, sql))  # 3
         print_comparison(comparison, console)
         _tell_how_to_go_on(path, console)
-        if is_serving:  # 4
+        if serve:  # 4
             metrics = health.bind(settings.telemetry)
             door_app = door.to_app(OpenedWarehouse(opened), on_broken=worker.break_off)
+            stack.callback(opened.place.socket.unlink, missing_ok=True)
             with (
                 Listener(door_app, door.bind(opened.place.socket)),
                 Listener(health.to_app(telemetry), metrics),
             ):
                 _stay_up(metrics, console)
     return EXIT_DONE if comparison.is_equal else EXIT_FAILED
+
+
+def _choose_path(directory: Path | None) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="duckpost-demo-")) / "demo.duckdb"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {directory}: {error.strerror}") from error
+    path = directory / "demo.duckdb"
+    if path.exists():
+        raise UsageError(
+            f"{path} exists, and figures only compare in a new warehouse; name another directory"
+        )
+    return path
 
 
 class _World:
@@ -192,7 +206,8 @@ def _watch(world: _World, worker: _Running, messages: int, console: Console) -> 
 
 def _read(warehouse: Warehouse, sql: str) -> list[dict[str, object]]:
     with warehouse.read(sql) as reader:
-        return reader.read_all().to_pylist()
+        rows: list[dict[str, object]] = reader.read_all().to_pylist()
+    return rows
 
 
 def _tell_how_to_go_on(path: Path, console: Console) -> None:

@@ -86,7 +86,7 @@ STREAMS = (
         weight=0.34,
         subjects=("This week at Example", "Ten things worth reading"),
         campaigns=("weekly-45", "weekly-46", "weekly-47"),
-        contact_list="readers", hard_share=0.014, complaint_share=0.002, reader_share=0.3,
+        contact_list="readers", hard_share=0.014, complaint_share=0.003, reader_share=0.3,
     ),
     Stream(
         "marketing", _PRESS, _EU, "offers.example.net", "offers@offers.example.net",
@@ -94,7 +94,7 @@ STREAMS = (
         subjects=("Only until Sunday", "{n} reasons to come back"),
         campaigns=("black-friday", "win-back", "spring"),
         template="Offer", contact_list="customers",
-        hard_share=0.032, complaint_share=0.004, reader_share=0.2,
+        hard_share=0.032, complaint_share=0.006, reader_share=0.2,
     ),
     # The same name in another account and region is another configuration set.
     Stream(
@@ -197,11 +197,14 @@ PEOPLE_AGENTS = (
     f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROMIUM} Chrome/141.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Thunderbird/128.10.0",
 )
-# Fetched for the reader by Gmail's servers, whoever reads.
+# Fetched for the reader by Gmail's servers when a person opens, and by the same agent seconds after
+# sending, read or not.
 IMAGE_PROXY_AGENT = (
     "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 )
 IMAGE_PROXY_IP = "66.249.84.{}"
+# Apple Mail Privacy Protection fetches every picture and says no more than this.
+PRIVACY_AGENT = "Mozilla/5.0"
 # A scanner that calls itself a browser; Amazon SES tells it by `isBotEvent` alone.
 SCANNER_AGENT = f"Mozilla/5.0 (Windows NT 10.0) {_CHROMIUM} Chrome/138.0.0.0 Edg/138.0.0.0"
 

@@ -7,6 +7,7 @@ from consumer.demo.traffic_cast import (
     IMAGE_PROXY_IP,
     LINKS,
     PEOPLE_AGENTS,
+    PRIVACY_AGENT,
     SCANNER_AGENT,
 )
 from consumer.demo.traffic_events import to_timestamp
@@ -19,9 +20,9 @@ _LATEST_MS = 22 * 60 * _MINUTE_MS
 class Reading:
     """Everything readers do with one message, told and counted in its story.
 
-    A machine is one beyond doubt here: Amazon says so (``isBotEvent``), or it is an image proxy
-    that gives its name. A person never acts within ten minutes of sending, so that no rule about
-    haste can take them for a scanner.
+    A machine is one beyond doubt here: Amazon says so (``isBotEvent``), or its name does.
+    A person never acts within ten minutes of sending, so that no rule about haste can take them
+    for one.
     """
 
     def __init__(self, story: Story) -> None:
@@ -38,9 +39,12 @@ class Reading:
         for addressee in story.addressees:
             if addressee.delivered_ms is None or addressee.has_bounced:
                 continue
-            chance = rng.random()
-            if chance < 0.03:
+            if not stream.reader_share:
+                continue
+            if rng.random() < 0.03:
                 self._scan(addressee)
+            if rng.random() < 0.5:
+                self._fetch_ahead(addressee)
             if rng.random() < stream.reader_share:
                 self._read_as_person(addressee)
             if stream.contact_list and rng.random() < 0.006:
@@ -64,6 +68,21 @@ class Reading:
             at_ms += self._rng.randint(20, 300)
             self._click(at_ms, ip, SCANNER_AGENT, link, bot="Likely")
 
+    def _fetch_ahead(self, addressee: Addressee) -> None:
+        """The provider loads the picture before anybody reads; Amazon doesn't call that a bot."""
+        rng, delivered_ms = self._rng, addressee.delivered_ms or 0
+        match addressee.provider.domain:
+            case "gmail.com":
+                at_ms = self._story.message.sent_ms + rng.randint(4_000, 9_500)
+                ip, agent = IMAGE_PROXY_IP.format(rng.randrange(1, 255)), IMAGE_PROXY_AGENT
+            case "icloud.com":
+                at_ms = delivered_ms + rng.randint(2_000, 3_600_000)
+                ip, agent = f"104.28.40.{rng.randrange(1, 255)}", PRIVACY_AGENT
+            case _:
+                return
+        if at_ms > delivered_ms:
+            self._open(at_ms, ip, agent, bot="Unlikely", is_machine=True)
+
     def _read_as_person(self, addressee: Addressee) -> None:
         rng = self._rng
         agent = rng.choice(PEOPLE_AGENTS)
@@ -73,8 +92,8 @@ class Reading:
         at_ms += int(rng.lognormvariate(0, 1.1) * 70 * _MINUTE_MS)
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             if is_proxied:
-                # Gmail's servers fetch the picture for whoever reads: Amazon has been seen to
-                # label that "Unlikely".
+                # Gmail's servers fetch the picture, so nothing tells this from their fetching
+                # ahead: by the rules it is a machine's.
                 proxy_ip = IMAGE_PROXY_IP.format(rng.randrange(1, 255))
                 self._open(at_ms, proxy_ip, IMAGE_PROXY_AGENT, bot="Unlikely", is_machine=True)
             else:
