@@ -17,6 +17,7 @@ from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
 from consumer.envelope import Envelope
 from consumer.errors import DuckpostError, SourceError
+from consumer.garbage import collect_rarely
 from consumer.sources.files import STDIN, FilesSource
 from consumer.warehouse import WriteResult
 
@@ -123,6 +124,7 @@ def ingest(
     Raises:
         DuckpostError: the warehouse failed, or a decoding process died.
     """
+    collect_rarely()
     began = time.monotonic()
     recipe = _Recipe(writer.secret, writer.store_subject, writer.archive)
     if processes is None:
@@ -222,6 +224,8 @@ def _collect(
 
 def _work(tasks: Any, results: Any, recipe: _Recipe) -> None:  # noqa: ANN401 - the same
     """Decode the files that come through ``tasks`` until there are none: a process's whole life."""
+
+    collect_rarely()
 
     def envelopes() -> Iterator[Envelope]:
         while (path := tasks.get()) is not None:
