@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
-from typing import IO, Final, cast
+from typing import Final
 
 import zstandard
 
@@ -21,6 +21,7 @@ from consumer.decoded import Reason
 
 _OUTPUT_BYTES: Final = 256 * 1024
 _SNIFFED_BYTES: Final = 64
+_ZSTD_SIP_BYTES: Final = 256
 _ZSTD_WINDOW_BYTES: Final = 128 * 1024 * 1024
 
 
@@ -100,17 +101,24 @@ def open_members(pieces: Iterable[bytes], limits: Limits) -> Iterator[Iterator[b
 
 
 def _read_zstd(intake: Intake) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).stream_reader(
-        cast("IO[bytes]", intake), read_size=BLOCK_BYTES, read_across_frames=True
-    )
-    while True:
-        try:
-            piece = reader.read(_OUTPUT_BYTES)
-        except zstandard.ZstdError as error:
-            raise intake.damage(f"zstd: {error}") from error
-        if not piece:
-            return
-        yield piece
+    """Decompress frame after frame, in sips: four bytes may become a block of 128 KiB."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    stored = intake.read(_ZSTD_SIP_BYTES)
+    while stored:
+        frame = decompressor.decompressobj()
+        is_whole = False
+        while not is_whole:
+            if not stored:
+                raise intake.damage("the zstd data ends inside a frame")
+            try:
+                piece = frame.decompress(stored)
+            except zstandard.ZstdError as error:
+                raise intake.damage(f"zstd: {error}", stored) from error
+            if piece:
+                yield piece
+            is_whole = frame.eof
+            stored = b"" if is_whole else intake.read(_ZSTD_SIP_BYTES)
+        stored = frame.unused_data or intake.read(_ZSTD_SIP_BYTES)
 
 
 def _refuse(intake: Intake) -> DamageError:

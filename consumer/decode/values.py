@@ -22,6 +22,7 @@ TOPIC_VALIDATION: Final = b"Successfully validated SNS topic for Amazon SES even
 
 _MAX_DEPTH: Final = 200  # jiter's own bound
 _PIECE_BYTES: Final = 256 * 1024
+_GUESSED_BYTES: Final = 16 * 1024
 _LONGEST_TOKEN: Final = 512
 
 _BETWEEN: Final = re.compile(rb"(?:[ \t\r\n,\x1e]|\xef\xbb\xbf)*")
@@ -124,6 +125,11 @@ class _Splitter(Generic[T]):
         self._base += self._at
         self._at = 0
 
+    def _fill_window(self) -> None:
+        """Have twice as much as now, up to a window: so that looking again costs no more."""
+        have = len(self._buffer) - self._at
+        self._fill(min(2 * have, self._limits.max_payload_bytes + 1))
+
     def _skip_between(self) -> bool:
         """Go to where the next value begins; False at the end of the stream."""
         while True:
@@ -166,7 +172,8 @@ class _Splitter(Generic[T]):
     def _read_value(self) -> T | Quarantined | None:
         buffer, at = self._buffer, self._at
         # objects one after the other on a line: a guess that validation confirms or not
-        guess = buffer.find(b'}{"', at, at + _PIECE_BYTES) + 1
+        most = min(_GUESSED_BYTES, self._limits.max_payload_bytes)
+        guess = buffer.find(b'}{"', at, at + most + 2) + 1
         if guess:
             result = self._attempt(buffer[at:guess], self._base + at)
             if result is not None:
@@ -181,19 +188,17 @@ class _Splitter(Generic[T]):
         if scan.end is not None:
             return self._take(scan.end)
         if not (scan.is_broken or is_final):
-            self._fill(2 * (len(buffer) - at))
+            self._fill_window()
             return None
         if not scan.is_broken:
             self._unclosed_until = max(self._unclosed_until, self._base + stop)
-        if scan.depth > _MAX_DEPTH:
-            return self._cut_stretch(Reason.TOO_DEEP, f"nested deeper than {_MAX_DEPTH}")
         where = "inside a string" if scan.is_broken else "before its brackets close"
         return self._cut_stretch(Reason.TRUNCATED, f"the JSON value ends {where}")
 
     def _window(self) -> tuple[int, bool]:
         """Return where the next value must have ended, and whether the buffer reaches that."""
         limit = self._at + self._limits.max_payload_bytes
-        if len(self._buffer) >= limit:
+        if len(self._buffer) > limit:
             return limit, True
         return len(self._buffer), self._ended
 
@@ -203,7 +208,7 @@ class _Splitter(Generic[T]):
         stop, is_final = self._window()
         line = _LINE_THAT_BEGINS.search(buffer, at, stop)
         if line is None and not is_final:
-            self._fill(2 * (len(buffer) - at))
+            self._fill_window()
             return None
         if line is None and stop < len(buffer):
             return self._skip_stretch()
@@ -212,6 +217,8 @@ class _Splitter(Generic[T]):
         self._at = end
         if reason is Reason.NOT_JSON:
             reason, detail = _judge(raw)
+        elif _Scan(raw, 0, len(raw)).depth > _MAX_DEPTH:
+            reason, detail = Reason.TOO_DEEP, f"nested deeper than {_MAX_DEPTH}"
         return quarantine(reason, detail, raw, self._base + at)
 
     def _skip_stretch(self) -> Quarantined:

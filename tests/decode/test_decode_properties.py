@@ -79,14 +79,13 @@ def test_any_bytes_decode_to_something_and_nothing_raises(
 def test_the_pieces_a_body_comes_in_change_nothing(
     decode_all: Callable[..., Any], body: bytes, limits: Limits, sizes: list[int]
 ) -> None:
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while at < len(body):
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(body[at : at + size])
         at += size
-    assert (
-        decode_all(body, limits=limits).verdicts == decode_all(pieces, limits=limits).verdicts
-    )
+    assert decode_all(body, limits=limits).verdicts == decode_all(pieces, limits=limits).verdicts
 
 
 @relaxed
