@@ -101,7 +101,7 @@ class _Splitter(Generic[T]):
         if self._base + self._at > _LONGEST_TOKEN or not self._ended or self._has_tried_whole:
             return None
         self._has_tried_whole = True
-        raw = self._buffer[self._at :].rstrip()
+        raw = self._buffer[self._at :].rstrip(b" \t\r\n")
         is_object = raw.startswith(b"{") and raw.endswith(b"}")
         if not is_object or len(raw) > self._limits.max_payload_bytes:
             return None
@@ -213,7 +213,7 @@ class _Splitter(Generic[T]):
         if line is None and stop < len(buffer):
             return self._skip_stretch()
         end = line.start() if line else stop
-        raw = buffer[at:end].rstrip()
+        raw = buffer[at:end].rstrip(b" \t\r\n")
         self._at = end
         if reason is Reason.NOT_JSON:
             reason, detail = _judge(raw)
