@@ -10,5 +10,4 @@ _THRESHOLDS: Final = (100_000, 20, 100)
 
 def collect_rarely() -> None:
     """Tune the collector for batches; for processes that decode, once, at their start."""
-    gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
