@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
 
 from consumer.errors import ObjectGone, SourceDenied, SourceError, SourceUnavailable
 from consumer.sources.aws_faults import translate
@@ -75,6 +76,10 @@ class S3Body:
                     yield chunk
             except (HTTPClientError, IncompleteReadError) as error:
                 broken: BotoCoreError = error
+            except HTTPError as error:  # of TLS: the one kind that botocore lets through
+                broken = HTTPClientError(error=error)
+            except BotoCoreError as error:  # a checksum that does not fit
+                raise translate(error, f"reading {self.origin}") from error
             else:
                 # botocore checks the length of the stream itself: here it is complete
                 return

@@ -128,7 +128,7 @@ class SqsClient:
             )
         except BotoCoreError as error:
             raise translate(error, f"opening the queue {queue}") from error
-        self._signer = SigV4Auth(credentials, "sqs", self.region)
+        self._credentials = credentials
         self.queue_name = queue.rstrip("/").rpartition("/")[2]
         self._queue_url = queue if is_url else None
 
@@ -221,7 +221,9 @@ class SqsClient:
                 "User-Agent": "duckpost",
             },
         )
-        self._signer.add_auth(request)
+        # Frozen for each request: key and secret must be of one refresh.
+        credentials = self._credentials.get_frozen_credentials()
+        SigV4Auth(credentials, "sqs", self.region).add_auth(request)
         response = self._http.send(request.prepare())
         try:
             answer = json.loads(response.content or b"{}")

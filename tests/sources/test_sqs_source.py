@@ -274,6 +274,18 @@ def test_closing_gives_buffered_messages_back_at_once(
     assert (19, 1) == (loopback.depth().visible, loopback.depth().in_flight)
 
 
+def test_what_a_poll_brings_after_closing_is_given_back_at_once(
+    loopback: LoopbackQueue, make_source: MakeSource, eventually: Eventually
+) -> None:
+    source = make_source(receivers=1, long_poll_secs=10)
+    assert not source.receive(limit=1, wait_secs=0)
+    eventually(lambda: loopback.requests["ReceiveMessage"] == 1)
+    source.close()
+    loopback.send(["late"])
+    eventually(lambda: loopback.requests["ChangeMessageVisibilityBatch"] == 1)
+    eventually(lambda: loopback.depth().visible == 1)
+
+
 def test_receiving_stops_at_the_bound_and_goes_on_when_there_is_room(
     loopback: LoopbackQueue, make_source: MakeSource, eventually: Eventually
 ) -> None:
