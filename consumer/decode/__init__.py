@@ -94,7 +94,8 @@ def _give(envelope: Envelope, stretch: Quarantined, *, raw: bytes | None = None)
     if raw is None:
         raw = stretch.payload
         is_whole = len(raw) == stretch.length
-        if not is_whole or raw.startswith(b"[") or detect_format(raw) is not Format.PLAIN:
+        is_taken = raw.startswith((b"[", SEAL_MAGIC)) or detect_format(raw) is not Format.PLAIN
+        if is_taken or not is_whole:
             raw = seal(stretch)
     return Decoded(
         raw, envelope.origin, envelope.received_at, envelope.region, quarantined=[stretch]

@@ -83,6 +83,12 @@ def unseal(body: bytes) -> Quarantined | None:
         verdict = _Verdict.model_validate_json(line)
     except ValidationError:
         return None
+    # anybody may send such bytes: what can be checked must be true
+    is_whole = verdict.length == len(payload)
+    if verdict.length < len(payload) or (
+        is_whole and hashlib.sha256(payload).hexdigest() != verdict.sha256
+    ):
+        return None
     return Quarantined(
         verdict.reason, verdict.detail, payload, verdict.sha256, verdict.length, verdict.offset
     )

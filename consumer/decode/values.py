@@ -239,7 +239,7 @@ class _Splitter(Generic[T]):
         collector.add(self._buffer[self._at : end])
         self._at = end
         limit = self._limits.max_payload_bytes
-        detail = f"{collector.length} bytes without an end, at most {limit} are read as one value"
+        detail = f"{collector.length} bytes, at most {limit} are read as one value"
         return collector.close(Reason.TOO_LARGE, detail, offset)
 
 

@@ -1,6 +1,8 @@
 """How a stream falls into values, and what becomes of the rest."""
 
+import hashlib
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -113,8 +115,6 @@ def test_nothing_is_ignored_as_empty(decode_all: Decode, body: bytes) -> None:
 def test_a_value_past_the_limit_is_kept_by_its_head_length_and_hash(
     decode_all: Decode, example: Example
 ) -> None:
-    import hashlib  # noqa: PLC0415 - only here
-
     event = example("published-open.json")
     huge = b'{"x": "' + b"y" * 5_000_000 + b'"}'
     limits = Limits(max_payload_bytes=1_000_000)
@@ -131,8 +131,6 @@ def test_a_line_of_a_hundred_megabytes_streams_through(decode_all: Decode) -> No
         yield b'{"x": "'
         for _ in range(100):
             yield b"y" * 1024 * 1024
-
-    import tracemalloc  # noqa: PLC0415 - only here
 
     tracemalloc.start()
     outcome = decode_all(pieces())
@@ -173,6 +171,33 @@ def test_hostile_scalars_end_in_quarantine_verbatim(decode_all: Decode, case: st
         body = body.replace(b'"failure": {}, ' + scalar, b'"failure": {' + scalar + b"}")
     outcome = decode_all(body)
     assert ([reason], body) == (outcome.reasons, outcome.quarantined[0].payload)
+
+
+def test_an_event_that_names_too_many_recipients_is_quarantined_whole(
+    decode_all: Decode, example: Example
+) -> None:
+    event = json.loads(example("published-send.json"))
+    event["mail"]["destination"] = [f"reader-{number}@example.com" for number in range(10_001)]
+    body = json.dumps(event).encode()
+    outcome = decode_all(body)
+    assert (["too_many_recipients"], body) == (outcome.reasons, outcome.quarantined[0].payload)
+    del event["mail"]["destination"][0]
+    assert ["Send"] == decode_all(json.dumps(event).encode()).types
+
+
+def test_a_forged_seal_is_only_bytes(decode_all: Decode) -> None:
+    verdict = {
+        "duckpost": 1,
+        "reason": "not_json",
+        "detail": "trust me",
+        "sha256": "0" * 64,
+        "length": 7,
+        "offset": 0,
+    }
+    content = json.dumps(verdict).encode() + b"\npayload"
+    body = b"\x5d\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+    [stretch] = decode_all(body).quarantined
+    assert (body, len(body)) == (stretch.payload, stretch.length)
 
 
 def test_a_nul_character_is_kept(decode_all: Decode, example: Example) -> None:
