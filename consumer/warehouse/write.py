@@ -76,7 +76,6 @@ class Standing:
 
         self.has_identity_copies = ask("select 1 from events where is_identity_notification")
         self.has_waiting = ask("select 1 from waiting")
-        self.has_quarantine = ask("select 1 from quarantine")
 
     def learn(self, rows: pa.RecordBatch) -> None:
         """Take in a committed batch."""
@@ -102,7 +101,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     4. Complete rows that waited for a Send of this batch.
     5. Give the marks of things counted once to their least events.
     6. Learn which identity stands behind a source address.
-    7. Quarantine what no schema accepted; take out what this batch replays.
+    7. Take out of quarantine what this batch replays, then quarantine what no schema accepted:
+       a payload that is refused again stays.
     8. Append the frame to the archive, then the ledger's row that names it.
 
     Args:
@@ -131,8 +131,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         if fates["inserted"] or fates["superseded"]:
             _store(connection, rows, standing, machine_expression)
     # 7
-    quarantined, quarantine_duplicates = _quarantine(connection, batch)
     released = _release(connection, replaces)
+    quarantined, quarantine_duplicates = _quarantine(connection, batch)
     # 8
     if segment is None and append is not None and batch.frame:
         segment = append(batch.frame)
