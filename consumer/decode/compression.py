@@ -43,6 +43,7 @@ _MAGIC: Final = {
     b"PK\x03\x04": Format.ZIP,
     b"PK\x05\x06": Format.ZIP,
     b"\x28\xb5\x2f\xfd": Format.ZSTD,
+    b"\x50\x2a\x4d\x18": Format.ZSTD,  # a skippable frame first, as pzstd writes it
     snappy.FRAMED_MAGIC: Format.SNAPPY_FRAMED,
 }
 _UNSUPPORTED: Final = {

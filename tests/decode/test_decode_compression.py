@@ -48,6 +48,9 @@ STORED: dict[str, Callable[[bytes], bytes]] = {
     "zip, two members": lambda data: make_zip(data, b""),
     "zstd": zstandard.compress,
     "zstd, two frames": lambda data: zstandard.compress(data[:5]) + zstandard.compress(data[5:]),
+    "zstd, skippable frame first": lambda data: (
+        b"\x50\x2a\x4d\x18\x04\0\0\0size" + zstandard.compress(data)
+    ),
     "snappy, framed": lambda data: bytes(cramjam.snappy.compress(data)),
     "snappy, hadoop": make_hadoop_snappy,
     "snappy, bare": lambda data: bytes(cramjam.snappy.compress_raw(data)),
@@ -149,6 +152,19 @@ def test_what_was_cut_or_damaged_is_archived_so_that_it_decodes_to_the_same(
     first = decode_all(stored[: len(stored) // 2] + b"")
     again = [decode_all(found.raw).verdicts[0] for found in first.decoded]
     assert first.verdicts == again
+
+
+def test_an_encrypted_zip_entry_is_damage_and_its_neighbour_is_read(
+    decode_all: Decode, example: Example
+) -> None:
+    stored = bytearray(make_zip(b"secret", example("published-open.json")))
+    for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        entry = stored.index(b"part-0", stored.index(magic) + 1)
+        stored[stored.rindex(magic, 0, entry) + flags] |= 1
+        del entry
+        stored[:] = stored
+    outcome = decode_all(bytes(stored))
+    assert (["Open"], ["bad_compression"]) == (outcome.types, outcome.reasons)
 
 
 def test_a_transport_that_fails_half_way_is_the_callers_to_handle(
