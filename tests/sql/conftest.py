@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from consumer.resources import sql_folder
@@ -18,6 +19,7 @@ Ask = Callable[..., list[Row]]
 NOW = "2026-12-01 00:00:00"
 PROVIDERS = [("gmail.example", "Gmail", False), ("yahoo.example", "Yahoo", True)]
 NOT_A_COMPLAINT = {"not-spam", "auth-failure", "virus"}
+TYPES = {"tags": pa.map_(pa.string(), pa.list_(pa.string()))}
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 
 
@@ -66,7 +68,9 @@ def to_marks(rows: Iterable[Row]) -> list[tuple[object, ...]]:
     marks: list[tuple[object, ...]] = []
     for number, (group, members) in enumerate(groups.items()):
         holder = min(members, key=lambda row: (str(row["event_at"]), str(row["event_key"])))
-        marks.append((number, group[-1], holder["event_at"], holder["event_key"], holder["sent_at"]))
+        marks.append(
+            (number, group[-1], holder["event_at"], holder["event_key"], holder["sent_at"])
+        )
     return marks
 
 
@@ -74,21 +78,32 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> N
     """Replace what is in the warehouse by these rows and their marks."""
     connection.execute("delete from events")
     connection.execute("delete from marks")
-    for row in rows:
-        columns = ", ".join(row)
-        places = ", ".join("?" for _ in row)
-        connection.execute(
-            f"insert into events ({columns}) values ({places})",  # noqa: S608  our own names
-            list(row.values()),
-        )
-    for mark in to_marks(rows):
-        connection.execute("insert into marks values (?, ?, ?, ?, ?)", mark)
+    if not rows:
+        return
+    names = sorted({name for row in rows for name in row})
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    columns["event_key"] = [str(key) for key in columns["event_key"]]
+    arrays = {name: pa.array(values, TYPES.get(name)) for name, values in columns.items()}
+    connection.register("logged", pa.table(arrays))
+    connection.execute("insert into events by name select * from logged")
+    connection.unregister("logged")
+    marks = to_marks(rows)
+    if marks:
+        connection.executemany("insert into marks values (?, ?, ?, ?, ?)", marks)
+
+
+@pytest.fixture(scope="session")
+def shared_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with make_warehouse() as connection:
+        yield connection
 
 
 @pytest.fixture
-def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    with make_warehouse() as connection:
-        yield connection
+def warehouse(shared_warehouse: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    for table in ("events", "marks", "identities", "ledger", "quarantine", "waiting"):
+        shared_warehouse.execute(f"delete from {table}")  # noqa: S608  our own names
+    shared_warehouse.execute("delete from warehouse_facts")
+    return shared_warehouse
 
 
 @pytest.fixture

@@ -186,7 +186,12 @@ def test_d14_a_report_with_several_possible_complainers_is_one_and_accuses_nobod
             feedback_id="feedback-1",
             is_ambiguous=True,
         )
-        log("Delivery", "2026-03-01 10:01", sent_at="2026-03-01 10:00", recipient=f"{name}@example.net")
+        log(
+            "Delivery",
+            "2026-03-01 10:01",
+            sent_at="2026-03-01 10:00",
+            recipient=f"{name}@example.net",
+        )
 
     assert [{"complaints": 1, "deliveries": 2}] == ask(
         f"select complaints, deliveries {BY_COHORT_DAY}"
@@ -348,8 +353,7 @@ def test_d21_the_complaint_threshold_meets_mail_to_providers_that_report(
     )
 
     found = ask(
-        "select fbl_complaints, fbl_deliveries, complaint_rate_fbl, complaint_rate "
-        + BY_COHORT_DAY
+        "select fbl_complaints, fbl_deliveries, complaint_rate_fbl, complaint_rate " + BY_COHORT_DAY
     )
     assert [
         {
