@@ -1,6 +1,6 @@
 """The comparison as tables for a person: duckpost's figure, a mark, the simulator's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 
 from rich.console import Console
@@ -15,7 +15,10 @@ _NAME_WIDTH, _COLUMN_WIDTH = 28, 20
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print every figure by send cohort, the pipeline, and how many of all are equal."""
-    columns = iter(comparison.columns.items())
+    columns = iter(
+        (stream, {**counts, **comparison.rates[stream]})
+        for stream, counts in comparison.columns.items()
+    )
     fitting = max(1, (console.width - _NAME_WIDTH) // _COLUMN_WIDTH)
     while part := dict(islice(columns, fitting)):
         console.print(_to_table({_to_heading(stream): cells for stream, cells in part.items()}))
@@ -37,15 +40,24 @@ def _to_table(columns: Mapping[str, Mapping[str, Cell]]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     names = next(iter(columns.values()))
     for name in names:
-        table.add_row(name, *(_to_text(cells[name]) for cells in columns.values()))
+        to_text = _to_percent if name.endswith("_rate") else _to_count
+        table.add_row(name, *(_to_text(cells[name], to_text) for cells in columns.values()))
     return table
 
 
-def _to_text(cell: Cell) -> Text:
-    figure = "-" if cell.figure is None else f"{cell.figure:,}"
+def _to_text(cell: Cell, to_text: Callable[[float], str]) -> Text:
+    figure, truth = ("-" if v is None else to_text(v) for v in (cell.figure, cell.truth))
     if cell.is_equal:
-        return Text.assemble(figure, (" ✓ ", "green"), (f"{cell.truth:,}", "dim"))
-    return Text(f"{figure} ✗ {cell.truth:,}", style="bold red")
+        return Text.assemble(figure, (" ✓ ", "green"), (truth, "dim"))
+    return Text(f"{figure} ✗ {truth}", style="bold red")
+
+
+def _to_count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _to_percent(value: float) -> str:
+    return f"{value:.2%}"
 
 
 def _to_heading(stream: StreamKey) -> str:

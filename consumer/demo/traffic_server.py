@@ -1,5 +1,6 @@
 """The demo's outside world, as a process of its own: the simulator and the queue it feeds."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
@@ -59,7 +60,10 @@ def serve_traffic(
     """
     # Ctrl-C reaches every process of the terminal; the other end decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with LoopbackQueue(visibility_secs=_VISIBILITY_SECS) as queue:
+    with (
+        contextlib.suppress(ConnectionError),  # the other end hung up
+        LoopbackQueue(visibility_secs=_VISIBILITY_SECS) as queue,
+    ):
         reports.send(Opened(queue.url, queue.endpoint_url))  # 1
         traffic = generate(messages, seed, start, days)
         payloads = 0
@@ -69,12 +73,9 @@ def serve_traffic(
             reports.send(Progress(traffic.truth.messages, payloads))
             while queue.depth().visible > _MAX_WAITING and not reports.poll():
                 time.sleep(_POLL_SECS)
-            if reports.poll():
-                return  # hung up
         while not _is_empty(queue) and not reports.poll():  # 3
             time.sleep(_POLL_SECS)
-        if not reports.poll():
-            reports.send(Drained(traffic.truth))
+        reports.send(Drained(traffic.truth))
         reports.poll(None)  # 4
 
 

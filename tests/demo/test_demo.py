@@ -75,6 +75,7 @@ def make_comparison(figure: int, *, truth: int, is_strange: bool = False) -> Com
     return Comparison(
         columns={stream: {"sends": Cell(figure, truth)}},
         by_event_time={stream: {"sends": Cell(truth, truth)}},
+        rates={stream: {"delivery_rate": Cell(0.5, 0.5), "delay_rate": Cell(None, None)}},
         pipeline={"received": Cell(2, 2)},
         strangers=frozenset({stranger} if is_strange else ()),
     )
@@ -92,7 +93,7 @@ def test_a_wrong_figure_is_marked_and_not_counted_as_equal() -> None:
 
     assert not comparison.is_equal
     assert "7,000 ✗ 7,001" in show(comparison)
-    assert "2 of 3 figures equal" in show(comparison)
+    assert "4 of 5 figures equal" in show(comparison)
 
 
 def test_a_configuration_set_that_nobody_used_spoils_the_result() -> None:
@@ -107,3 +108,4 @@ def test_equal_figures_are_shown_side_by_side() -> None:
 
     assert comparison.is_equal
     assert "7,001 ✓ 7,001" in show(comparison)
+    assert "50.00% ✓ 50.00%" in show(comparison)
