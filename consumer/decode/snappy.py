@@ -17,10 +17,14 @@ FRAMED_MAGIC: Final = b"\xff\x06\x00\x00sNaPpY"
 _COMPRESSED, _UNCOMPRESSED, _FIRST_SKIPPABLE = 0x00, 0x01, 0x80
 _FRAME_BYTES: Final = 65_536
 _CHECKSUM_BYTES: Final = 4
-# A bare block has no magic, but what it holds has: its length as a varint, then a literal (one
-# of the length forms 0 to 2 bytes) that begins with a brace or bracket.
+# A bare block has no magic, but one that holds events begins with its length, a varint of two
+# bytes or more, and a literal (its own length in the tag, or in one to three bytes after it) that
+# begins with a brace or bracket. A byte order mark would pass for a varint.
+_SHORT_LITERALS: Final = re.escape(bytes(range(0x00, 0xF0, 4)))
 _BARE: Final = re.compile(
-    rb"[\x80-\xff]{0,4}[\x00-\x7f](?:\xf0.|\xf4..|[\x00-\xec])[{\[][\s\"{}\[\]]", re.DOTALL
+    rb"(?!\xef\xbb\xbf)[\x80-\xff]{1,4}[\x00-\x7f]"
+    rb"(?:[" + _SHORT_LITERALS + rb"]|\xf0.|\xf4..|\xf8...)[{\[]",
+    re.DOTALL,
 )
 _HADOOP_BLOCK_BYTES: Final = 16 * 1024 * 1024
 
@@ -35,7 +39,7 @@ def is_hadoop(head: bytes) -> bool:
 
 def is_bare(head: bytes) -> bool:
     """Tell a bare block that holds JSON."""
-    return _BARE.match(head) is not None and not head.startswith((b"{", b"["))
+    return _BARE.match(head) is not None
 
 
 def read_framed(intake: Intake) -> Iterator[bytes]:
