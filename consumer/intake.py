@@ -160,8 +160,10 @@ class Intake:
             is_idle = not self._received
             while self._received and not self._stop.is_asked:
                 self._take(self._received[0])  # 2
+                if self._is_due():
+                    self._flush()  # 3
             if is_idle or self._is_due():
-                self._flush()  # 3
+                self._flush()
         except SourceDenied as error:
             self._flush()
             self._pause("denied", error, DENIED_WAIT_SECS)
@@ -190,15 +192,15 @@ class Intake:
         started = self._clock()
         try:
             for decoded in decode(envelope):
-                if self._opened_at is None:
-                    self._opened_at = started
-                self._builder.add(decoded)
                 if self._is_due():
                     self._decode_secs += self._clock() - started
                     self._flush()
                     started = self._clock()
                 if self._stop.is_asked and not isinstance(envelope.body, bytes):
                     return  # what is streamed may be long; it comes again
+                if self._opened_at is None:
+                    self._opened_at = started
+                self._builder.add(decoded)
         except SourceError as error:
             self._received.popleft()
             self.source.nack([envelope])

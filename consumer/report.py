@@ -83,6 +83,19 @@ _EXPANDED = {
     "configuration_set": ("account", "region", "configuration_set"),
     "identity": ("account", "region", "identity"),
 }
+_WORDS = {
+    "attempted_or_outcomes": "mail attempted",
+    "aws_mail": "sends",
+    "delivery_sends": "sends",
+    "delivery_attempts": "mail attempted",
+    "delay_attempts": "mail attempted",
+    "lost_attempts": "mail attempted",
+    "fbl_deliveries": "deliveries to providers with a feedback loop",
+    "list_deliveries": "deliveries of mail with SES list management",
+    "open_tracked_deliveries": "deliveries while opens were tracked",
+    "click_tracked_deliveries": "deliveries while clicks were tracked",
+    "unique_engaged": "opens or clicks of one reader",
+}
 _PLAIN = ("account", "region", "provider", "recipient_domain", "from_domain", "tenant")
 _TIMES = ("day", "hour")
 _TAG = "tag:"
@@ -224,7 +237,7 @@ def _explain(rate: Rate, row: dict[str, object], missing: set[str], basis: str) 
         return "known 24 hours after the last mail of the span; use --until 24h"
     if "Send" in rate.needs and basis == "outcomes":
         return "Send events are not published; outcomes stand in for attempted"
-    words = rate.denominator.replace("_", " ")
+    words = _WORDS.get(rate.denominator, rate.denominator.replace("_", " "))
     return f"nothing to divide by: no {words} in this span"
 
 

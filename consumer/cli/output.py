@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 import pyarrow as pa
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 NOTHING = "-"
+PIPE_COLUMNS = 1_000  # `duckpost sql … | less -S`: nothing is cut
 TABLE_ROWS = 1_000  # a table is for reading; --format csv has no end
 
 # C0 without newline and tab, DEL, C1, and the bidirectional overrides that reorder text.
@@ -77,6 +78,12 @@ def iterate_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, object]]:
         yield from batch.to_pylist()
 
 
+def open_console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for anything where none is."""
+    width = None if sys.stdout.isatty() else PIPE_COLUMNS
+    return Console(width=width, highlight=False)
+
+
 def print_table(console: Console, names: list[str], rows: Iterable[Iterable[object]]) -> None:
     """Print a table, numbers to the right, at most `TABLE_ROWS` rows."""
     shown: list[list[object]] = []
@@ -89,7 +96,8 @@ def print_table(console: Console, names: list[str], rows: Iterable[Iterable[obje
     table = Table(box=None, header_style="bold", pad_edge=False)
     for index, name in enumerate(names):
         is_number = any(isinstance(row[index], int | float | decimal.Decimal) for row in shown)
-        table.add_column(to_safe_text(name), justify="right" if is_number else "left")
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(to_safe_text(name), justify=justify, overflow="fold")
     for row in shown:
         table.add_row(*(Text(to_safe_text(to_cell(value))) for value in row))
     console.print(table)

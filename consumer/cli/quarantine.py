@@ -6,11 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from consumer.access import Access
 from consumer.cli.options import as_json, configured, opened
-from consumer.cli.output import iterate_rows, print_table, to_plain, to_safe_text, write_json
+from consumer.cli.output import (
+    iterate_rows,
+    open_console,
+    print_table,
+    to_plain,
+    to_safe_text,
+    write_json,
+)
 from consumer.errors import UsageError
 from consumer.replay import replay
 
@@ -44,7 +50,7 @@ def list_payloads(
             return
         rows = [list(row.values()) for row in iterate_rows(reader)]
         if rows:
-            print_table(Console(), reader.schema.names, rows)
+            print_table(open_console(), reader.schema.names, rows)
         else:
             click.echo("quarantine is empty")
 

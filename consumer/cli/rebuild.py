@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from consumer.access import to_options
 from consumer.cli.options import as_json, configured, opened
-from consumer.cli.output import print_table
+from consumer.cli.output import open_console, print_table
 from consumer.errors import WarehouseDamaged
 from consumer.settings import load_settings
 from consumer.warehouse.rebuild import rebuild as rebuild_file
@@ -59,7 +59,7 @@ def verify(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
         click.echo(json.dumps([{**asdict(one), "is_well": one.is_well} for one in findings]))
     else:
         print_table(
-            Console(),
+            open_console(),
             ["", "check", "expected", "found", "note"],
             [
                 ["ok" if one.is_well else "BAD", one.check, one.expected, one.found, one.note]

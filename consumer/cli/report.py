@@ -7,11 +7,12 @@ from typing import cast
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from consumer.cli.options import as_json, configured, opened
-from consumer.cli.output import NOTHING, to_cell, to_plain, to_safe_text
+from consumer.cli.output import NOTHING, PIPE_COLUMNS, open_console, to_cell, to_plain, to_safe_text
 from consumer.report import Axis, Figure, Group, build_report, parse_dimensions, parse_span
 
 _HINTS = {
@@ -63,7 +64,7 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
         head = {"since": f"{starts_at}Z", "until": f"{ends_at}Z", "axis": axis}
         click.echo(json.dumps({**head, "groups": [_to_json(group) for group in groups]}))
         return
-    console = Console()
+    console = open_console()
     if not groups:
         console.print(f"no events between {starts_at:%F %R} and {ends_at:%F %R} UTC")
         return
@@ -83,27 +84,64 @@ def _print_counts(console: Console, groups: list[Group]) -> None:
 
 
 def _print_rates(console: Console, groups: list[Group]) -> None:
-    """Print a row a group, a column a rate, and below it why rates are missing."""
+    """Print the rates that are known, as wide as there is room, and why others are missing."""
+    missing: dict[str, list[str]] = {}
+    for index, figure in enumerate(groups[0].figures):
+        if all(group.figures[index].value is None for group in groups):
+            missing.setdefault(figure.reason, []).append(figure.rate.label)
+    left_out = {label for labels in missing.values() for label in labels}
     notes: dict[str, str] = {}
-    table = _start_table(groups)
-    rates = [figure.rate for figure in groups[0].figures]
-    for rate in rates:
-        table.add_column(rate.label, justify="right")
-    for group in groups:
-        cells = [_rate_cell(figure, notes) for figure in group.figures]
-        table.add_row(*_dimension_cells(groups, group), *cells)
-    console.print(table)
+    wide = _to_wide_table(groups, left_out, notes)
+    unbounded = console.options.update(max_width=PIPE_COLUMNS)
+    needed = Measurement.get(console, unbounded, wide).maximum
+    console.print(wide if needed <= console.width else _to_long_table(groups, left_out, notes))
     for reason, mark in notes.items():
         console.print(f"{NOTHING}{mark} {reason}", style="dim", markup=False)
+    for reason, labels in missing.items():
+        console.print(f"{NOTHING} {', '.join(labels)}: {reason}", style="dim", markup=False)
     if any(group.denominator_basis == "outcomes" for group in groups):
         console.print("bounces are of outcomes where Send is not published", style="dim")
 
 
-def _rate_cell(figure: Figure, notes: dict[str, str]) -> str:
+def _to_wide_table(groups: list[Group], left_out: set[str], notes: dict[str, str]) -> Table:
+    """A row a group, a column a rate."""
+    table = _start_table(groups)
+    for figure in groups[0].figures:
+        if figure.rate.label not in left_out:
+            table.add_column(figure.rate.label, justify="right", no_wrap=True)
+    for group in groups:
+        cells = [
+            f"{_percent(figure, notes)}\n{_fraction(figure)}"
+            for figure in group.figures
+            if figure.rate.label not in left_out
+        ]
+        table.add_row(*_dimension_cells(groups, group), *cells)
+    return table
+
+
+def _to_long_table(groups: list[Group], left_out: set[str], notes: dict[str, str]) -> Table:
+    """A row a rate of a group, for narrow terminals."""
+    table = _start_table(groups)
+    table.add_column("rate")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("of", justify="right", no_wrap=True)
+    for group in groups:
+        cells = _dimension_cells(groups, group)
+        for figure in group.figures:
+            if figure.rate.label not in left_out:
+                table.add_row(*cells, figure.rate.label, _percent(figure, notes), _fraction(figure))
+                cells = [Text("") for _ in cells]
+    return table
+
+
+def _percent(figure: Figure, notes: dict[str, str]) -> str:
     if figure.value is None:
-        mark = notes.setdefault(figure.reason, chr(ord("a") + len(notes) % 26))
-        return f"{NOTHING}{mark}"
-    return f"{figure.value:.2%}\n{figure.numerator}/{figure.denominator}"
+        return f"{NOTHING}{notes.setdefault(figure.reason, chr(ord('a') + len(notes) % 26))}"
+    return f"{figure.value:.2%}"
+
+
+def _fraction(figure: Figure) -> str:
+    return "" if figure.value is None else f"{figure.numerator}/{figure.denominator}"
 
 
 def _start_table(groups: list[Group]) -> Table:
@@ -116,9 +154,7 @@ def _start_table(groups: list[Group]) -> Table:
 def _shown_dimensions(groups: list[Group]) -> list[str]:
     """Leave account and region out while there is one of each: nobody has to be told apart."""
     names = list(groups[0].dimensions)
-    implied = (
-        {"account", "region"} if len(names) > len({"account", "region"} & set(names)) else set()
-    )
+    implied = {"account", "region"} if set(names) - {"account", "region"} else set()
     return [
         name
         for name in names

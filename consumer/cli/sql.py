@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from consumer.cli.options import configured, opened
-from consumer.cli.output import WRITERS, iterate_rows, print_table
+from consumer.cli.output import WRITERS, iterate_rows, open_console, print_table
 from consumer.errors import UsageError
 
 
@@ -35,6 +34,6 @@ def sql(query: str | None, shape: str, config: Path | None, warehouse: Path | No
     with opened(config, warehouse, create=False) as access, access.read(query) as reader:
         if shape == "table":
             rows = (row.values() for row in iterate_rows(reader))
-            print_table(Console(), reader.schema.names, rows)
+            print_table(open_console(), reader.schema.names, rows)
         else:
             WRITERS[shape](reader, sys.stdout)
