@@ -6,6 +6,7 @@ what the hours at hand hold. Never from the least to the greatest instant: one e
 would make that the whole table.
 """
 
+import heapq
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,16 +35,16 @@ def within(column: str, hours: Iterable[int]) -> str:
 
     Neighbouring hours make one stretch. No hours: a condition that never holds.
     """
-    stretches: list[list[int]] = []
-    for hour in sorted(hours):
-        if stretches and hour <= stretches[-1][1] + 1:
-            stretches[-1][1] = hour
-        else:
-            stretches.append([hour, hour])
-    while len(stretches) > _MOST_RANGES:
-        gaps = [after[0] - before[1] for before, after in pairwise(stretches)]
-        closest = gaps.index(min(gaps))
-        stretches[closest : closest + 2] = [[stretches[closest][0], stretches[closest + 1][1]]]
+    ordered = sorted(set(hours))
+    # neighbours are no gap; of the gaps the widest are kept
+    gaps = [
+        (after - before, position)
+        for position, (before, after) in enumerate(pairwise(ordered), start=1)
+        if after > before + 1
+    ]
+    cuts = sorted(position for _, position in heapq.nlargest(_MOST_RANGES - 1, gaps))
+    bounds = pairwise([0, *cuts, len(ordered)]) if ordered else ()
+    stretches = [(ordered[start], ordered[end - 1]) for start, end in bounds]
     if not stretches:
         return "false"
     return f"({' or '.join(_between(column, first, last) for first, last in stretches)})"

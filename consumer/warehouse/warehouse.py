@@ -138,9 +138,7 @@ class Warehouse:
             except duckdb.Error as error:
                 raise to_query_fault(error) from error
             try:
-                yield reader
-            except (duckdb.Error, pa.ArrowException) as error:
-                raise QueryError(str(error)) from error
+                yield pa.RecordBatchReader.from_batches(reader.schema, _read_on(reader))
             finally:
                 reader.close()
         finally:
@@ -228,6 +226,14 @@ class Warehouse:
                 f"{self.options.min_free_bytes // 2**20} are the floor (warehouse.min_free_bytes). "
                 "Free some space; nothing is acknowledged until then."
             )
+
+
+def _read_on(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Pass rows on; what DuckDB raises half-way comes out of Arrow as ``OSError``."""
+    try:
+        yield from reader
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
+        raise QueryError(str(error)) from error
 
 
 def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

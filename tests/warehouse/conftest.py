@@ -53,7 +53,8 @@ class Desk:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Answer a query."""
         with self.warehouse.read(sql) as reader:
-            return reader.read_all().to_pylist()
+            rows: list[dict[str, Any]] = reader.read_all().to_pylist()
+        return rows
 
     def value(self, sql: str) -> Any:  # noqa: ANN401 - whatever the query asks for
         """Answer a query of one row and one column."""

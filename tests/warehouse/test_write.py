@@ -121,9 +121,7 @@ def test_an_empty_batch_is_a_row_in_the_ledger_and_no_more(desk: "Desk") -> None
     assert 1 == desk.value("select count(*) from ledger")
 
 
-def test_positions_are_committed_with_the_rows_and_move_on(
-    desk: "Desk", letter: "Letter"
-) -> None:
+def test_positions_are_committed_with_the_rows_and_move_on(desk: "Desk", letter: "Letter") -> None:
     desk.warehouse.write(desk.batch(letter.send(), positions={"0": "10", "1": "7"}))
     desk.warehouse.write(desk.batch(letter.open(), positions={"0": "12"}))
     desk.warehouse.write(desk.batch(letter.click(), source="kafka:other", positions={"0": "1"}))

@@ -1,0 +1,91 @@
+"""The condition that holds in the hours at hand, a second either side."""
+
+import random
+import time
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from consumer.warehouse.hours import hours_of, within
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+HOUR = timedelta(hours=1)
+
+
+def instants(*values: datetime) -> "pa.Array[pa.TimestampScalar]":
+    return pa.array(values, pa.timestamp("us"))
+
+
+def holds(condition: str, at: datetime) -> bool:
+    ((verdict,),) = duckdb.execute(f"select {condition} from (select ? as seen_at)", [at]).fetchall()  # noqa: S608 - the condition is what is tested
+    return bool(verdict)
+
+
+def test_an_instant_lies_in_the_hour_that_it_starts() -> None:
+    last = EPOCH + HOUR - timedelta(microseconds=1)
+    assert [0, 1] == hours_of(instants(EPOCH, last, EPOCH + HOUR))
+
+
+def test_hours_before_1970_are_counted_downwards() -> None:
+    before = EPOCH - timedelta(microseconds=1)
+    assert [-2, -1] == hours_of(instants(before, EPOCH - HOUR, EPOCH - HOUR - HOUR))
+
+
+def test_missing_instants_have_no_hour() -> None:
+    assert [] == hours_of(pa.array([None, None], pa.timestamp("us")))
+
+
+def test_a_second_either_side_belongs_to_it() -> None:
+    condition = within("seen_at", [10])
+    second, micro = timedelta(seconds=1), timedelta(microseconds=1)
+
+    assert holds(condition, EPOCH + 10 * HOUR - second)
+    assert not holds(condition, EPOCH + 10 * HOUR - second - micro)
+    assert holds(condition, EPOCH + 11 * HOUR + second - micro)
+    assert not holds(condition, EPOCH + 11 * HOUR + second)
+
+
+def test_no_hours_never_hold() -> None:
+    assert "false" == within("seen_at", [])
+
+
+def test_neighbouring_hours_make_one_stretch() -> None:
+    assert within("seen_at", [5, 3, 4, 4]).count("between") == 0
+    assert 1 == within("seen_at", [5, 3, 4, 4]).count(">=")
+    assert 2 == within("seen_at", [3, 5]).count(">=")
+
+
+def test_the_ends_of_time_can_be_written_down() -> None:
+    first, last = datetime(1970, 1, 1), datetime(2199, 12, 31, 23, 59, 59)  # noqa: DTZ001 - columns hold UTC
+    condition = within("seen_at", hours_of(instants(first, last)))
+
+    assert holds(condition, first)
+    assert holds(condition, last)
+    assert not holds(condition, datetime(2026, 3, 2))  # noqa: DTZ001 - the same
+
+
+def test_many_stretches_become_few_and_every_hour_still_holds() -> None:
+    choice = random.Random(3)  # noqa: S311 - a seed, not a secret
+    hours = choice.sample(range(100_000), 400)
+    condition = within("seen_at", hours)
+
+    assert 48 == condition.count(">=")
+    listed = pa.table({"seen_at": instants(*(EPOCH + hour * HOUR for hour in hours))})
+    ((missed,),) = duckdb.sql(f"select count(*) from listed where not {condition}").fetchall()  # noqa: S608 - the same
+    assert 0 == missed
+    assert 400 == listed.num_rows
+
+
+def test_joining_stretches_keeps_one_stray_far_away_apart() -> None:
+    """One event stamped 1970 must not make the look-up the whole table."""
+    hours = [0, *range(490_000, 490_200, 2)]
+
+    assert not holds(within("seen_at", hours), EPOCH + 200_000 * HOUR)
+
+
+def test_a_batch_of_ten_thousand_scattered_hours_costs_no_second() -> None:
+    began = time.process_time()
+    within("seen_at", range(0, 20_000, 2))
+
+    assert time.process_time() - began < 1
