@@ -91,7 +91,7 @@ def _read_delivery(thing: Mapping[str, Any], mail: Mapping[str, Any]) -> Detail:
 
 
 def _read_bounce(thing: Mapping[str, Any], mail: Mapping[str, Any]) -> Detail:
-    at, feedback_id = thing["timestamp"], thing.get("feedbackId")
+    at, feedback_id = thing["timestamp"], thing.get("feedbackId") or None
     bounce_type, sub_type = thing["bounceType"], thing.get("bounceSubType")
     recipients = thing.get("bouncedRecipients") or ()
     has_dsn = any(
@@ -120,14 +120,19 @@ def _read_bounce(thing: Mapping[str, Any], mail: Mapping[str, Any]) -> Detail:
         )
         for one in recipients
     ]
-    key = ("Bounce", feedback_id or f"{mail['messageId']} {to_micros(at)}")
+    key = ("Bounce", feedback_id or _stand_in(mail, at))
     return Detail(at, key, entries or ((None, (None, None, None)),), shared)
 
 
+def _stand_in(mail: Mapping[str, Any], at: datetime) -> str:
+    """Name a report without feedback id, alike in both forms: to the second, as Deliveries are."""
+    return f"{mail['messageId']} {to_micros(at) // _SECOND}"
+
+
 def _read_complaint(thing: Mapping[str, Any], mail: Mapping[str, Any]) -> Detail:
-    at, feedback_id = thing["timestamp"], thing.get("feedbackId")
+    at, feedback_id = thing["timestamp"], thing.get("feedbackId") or None
     recipients = thing.get("complainedRecipients") or ()
-    group = feedback_id or f"{mail['messageId']} {to_micros(at)}"
+    group = feedback_id or _stand_in(mail, at)
     shared = (
         feedback_id,
         thing.get("complaintSubType"),
