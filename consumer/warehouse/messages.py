@@ -47,10 +47,10 @@ where f.stays and i.is_poor and not exists (
 )
 """
 
-# grain: one row per waiting row whose message's Send has just come
+# grain: one row per waiting row, and account of a Send of its message that has just come
 _FOUND: Final = """
 create or replace temp table found as
-select distinct on (w.event_key)
+select distinct on (w.event_key, i.account)
     w.event_key,
     w.event_at,
     w.sent_at,
