@@ -34,28 +34,31 @@ create or replace macro latency_edges_ms() as (
         138044787137, 151849265850, 167034192435, 183737611678, 202111372845,
         222322510129, 244554761141, 269010237255, 295911260980, 325502387078,
         358052625785, 393857888363, 433243677199
-    ]::bigint []
+    ]::bigint [] -- noqa: LT01
 );
 
--- Upper edge of the first bucket at which the running total reaches share * n, from what
--- histogram(ms, latency_edges_ms()) counted. Empty buckets go first: most are.
+-- Upper edge of the first of these {key, value} buckets at which the running total
+-- reaches goal.
+create or replace macro edge_that_reaches(buckets, goal) as (
+    list_extract(
+        list_transform(buckets, lambda b: b.key),
+        list_position(
+            list_transform(
+                generate_series(1, len(buckets)),
+                lambda i: list_sum(
+                    list_transform(list_slice(buckets, 1, i), lambda b: b.value)
+                ) >= goal
+            ),
+            true
+        )
+    )
+);
+
+-- The same for a share, from what histogram(ms, latency_edges_ms()) counted. Empty
+-- buckets go first: most are.
 create or replace macro histogram_edge(buckets, share) as (
-    list_reduce(
-        list_transform(
-            list_filter(map_entries(buckets), lambda b: b.value > 0),
-            lambda b: {
-                'edge': b.key,
-                'total': b.value::double,
-                'goal': share * list_sum(map_values(buckets))
-            }
-        ),
-        lambda sofar, b: case
-            when sofar.total >= sofar.goal then sofar
-            else {
-                'edge': b.edge,
-                'total': sofar.total + b.total,
-                'goal': sofar.goal
-            }
-        end
-    ).edge
+    edge_that_reaches(
+        list_filter(map_entries(buckets), lambda b: b.value > 0),
+        share * list_sum(map_values(buckets))
+    )
 );

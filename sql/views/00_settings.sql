@@ -1,5 +1,6 @@
--- Settings that views depend on. They stand in warehouse_facts; opening the warehouse may
--- replace report_time_zone() by a constant, which lets filters on days skip row groups.
+-- Settings that views depend on. They stand in warehouse_facts; opening the warehouse
+-- may replace report_time_zone() by a constant, so that filters on days skip row
+-- groups.
 
 create or replace macro utc_now() as (now() at time zone 'UTC');
 
@@ -41,6 +42,6 @@ create or replace macro own_domains() as (
             from warehouse_facts as f
             where f.name = 'own_domains'
         ),
-        []::varchar []
+        []::varchar[]
     )
 );

@@ -1,5 +1,13 @@
 -- grain: one row per (event, recipient) outside the mailbox simulator
 create or replace view countable_events as
+with p as (
+    select
+        f.provider,
+        bool_or(f.has_feedback_loop) as has_feedback_loop
+    from providers as f
+    group by f.provider
+)
+
 select
     e.event_key,
     e.event_type,
@@ -72,13 +80,7 @@ left join identities as i
         and e.source = i.source
         and e.account is not distinct from i.account
         and e.region is not distinct from i.region
-left join (
-    select
-        f.provider,
-        bool_or(f.has_feedback_loop) as has_feedback_loop
-    from providers as f
-    group by f.provider
-) as p on e.provider = p.provider
+left join p on e.provider = p.provider
 where not e.is_simulator;
 
 comment on view countable_events is

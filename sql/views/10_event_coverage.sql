@@ -1,4 +1,5 @@
--- grain: one row per (account, region, configuration_set, identity_without_set, event_type)
+-- grain: one row per (account, region, configuration_set, identity_without_set,
+-- event_type)
 create or replace view event_coverage as
 with days as (
     select

@@ -54,7 +54,7 @@ where
 union all
 -- 3. reports that are counted apart from complaints, one row a feedbackId
 select
-    min({'event_at': c.event_at, 'event_key': c.event_key}).event_key as event_key,
+    min({ 'event_at': c.event_at, 'event_key': c.event_key }).event_key as event_key,
     c.event_hour,
     c.event_day,
     c.cohort_hour,

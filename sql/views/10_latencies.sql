@@ -1,4 +1,5 @@
--- grain: one row per (Delivery, recipient, attempt): each Delivery under all, and under first_attempt or delayed where that is known
+-- grain: one row per (Delivery, recipient, attempt): each Delivery under all, and
+-- under first_attempt or delayed where that is known
 create or replace view latencies as
 select
     c.event_at,

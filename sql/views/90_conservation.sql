@@ -18,8 +18,8 @@ select
     )::bigint as unaccounted,
     count(*) filter (
         where
-            l.received
-            != l.inserted + l.superseded + l.duplicates + l.quarantined + l.ignored
+        l.received
+        != l.inserted + l.superseded + l.duplicates + l.quarantined + l.ignored
     ) as unbalanced_batches
 from ledger as l
 group by l.source;

@@ -27,7 +27,7 @@ from (
     ('outgoing_tls_version', 'outgoing'),
     ('link', 'link'),
     ('link_tags', 'link')
-) as d(dimension, dimension_group);
+) as d (dimension, dimension_group);
 
 comment on view dimension_catalogue is
 'Columns of event_tallies to group by. A metric that lacks the group has no figure there: a link has no deliveries, an outgoing address no sends.';

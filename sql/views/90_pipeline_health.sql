@@ -30,12 +30,12 @@ batches as (
 
 refused as (
     select count(*) as payloads_in_quarantine
-    from quarantine as q
+    from quarantine
 ),
 
 waiters as (
     select count(*) as events_waiting_for_send
-    from waiting as w
+    from waiting
 )
 
 select

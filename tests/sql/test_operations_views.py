@@ -17,7 +17,7 @@ def commit_batch(warehouse: "duckdb.DuckDBPyConnection", source: str, *counts: i
         "insert into ledger by name select uuid() as batch_id, ? as source, "
         "timestamp '2026-11-30 23:59:00' as committed_at, ? as payloads, ? as received, "
         "? as inserted, ? as superseded, ? as duplicates, ? as quarantined, ? as ignored, "
-        "0 as removed",
+        "0 as removed, 0 as released",
         [source, *counts],
     )
 
