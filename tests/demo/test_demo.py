@@ -61,6 +61,7 @@ def test_it_says_how_to_ask_on_and_that_works(demo: tuple[Path, str]) -> None:
         "sql", "--format", "json", "select count(*) as n from events", warehouse=path
     )
 
+    assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)[0]["n"] > 1_000
 
 

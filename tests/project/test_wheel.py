@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.Path:
 
 
 def names_in(wheel: zipfile.Path) -> set[str]:
-    return set(wheel.root.namelist())
+    return {name for name in wheel.root.namelist() if not name.endswith("/")}
 
 
 def test_the_wheel_installs_no_other_top_level_package(wheel: zipfile.Path) -> None:
