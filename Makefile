@@ -30,7 +30,7 @@ demo: $(VENV)/duckpost.stamp ## Simulated SES traffic through the whole path: ma
 # Against the wheel as users get it, not the checkout: PYTHONSAFEPATH keeps the working folder
 # out of sys.path, here and in every process the tests start.
 test: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## All tests, against the built wheel: make test ARGS="tests/decode -k bounce"
-	PYTHONSAFEPATH=1 DUCKPOST_TEST_WHEEL=1 $(BIN)/python -m pytest \
+	PYTHONSAFEPATH=1 WHEEL_UNDER_TEST=1 $(BIN)/python -m pytest \
 		--import-mode=importlib -ra --cov --cov-report=term-missing:skip-covered \
 		--cov-fail-under=$(if $(ARGS),0,$(COVERAGE_PERCENT)) $(ARGS)
 

@@ -65,7 +65,7 @@ def test_the_sql_is_found_wherever_the_package_was_imported_from() -> None:
 
 
 @pytest.mark.skipif(
-    os.environ.get("DUCKPOST_TEST_WHEEL") != "1",
+    os.environ.get("WHEEL_UNDER_TEST") != "1",
     reason="imports the checkout; `make test` runs this against the installed wheel",
 )
 def test_these_tests_run_against_the_installed_wheel() -> None:
