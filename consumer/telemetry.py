@@ -29,7 +29,7 @@ from consumer.settings import LogSettings
 from consumer.warehouse import WriteResult
 
 WRITE_SECS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-FATES = ("inserted", "superseded", "duplicates")
+FATES = ("inserted", "superseded", "duplicates", "quarantined", "ignored")
 
 State = Literal["starting", "up", "unavailable", "denied", "warehouse_full", "failed", "done"]
 WELL: frozenset[State] = frozenset({"starting", "up", "done"})
@@ -82,8 +82,8 @@ class _Counts:
     rows: int = 0
     newest_event_at: float | None = None
     fates: Counter[str] = field(default_factory=Counter)
-    quarantined: Counter[str] = field(default_factory=Counter)
-    ignored: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    recognised: Counter[str] = field(default_factory=Counter)
 
 
 class Telemetry:
@@ -166,10 +166,10 @@ class Telemetry:
             counts.rows += result.rows
             for fate in FATES:
                 counts.fates[fate] += getattr(result, fate)
-            counts.quarantined.update(_count_reasons(batch))
-            counts.ignored.update(batch.ignored)
+            counts.refused.update(_count_reasons(batch))
+            counts.recognised.update(batch.ignored)
             # What the writer found older than the retention horizon, no batch can know.
-            counts.ignored["expired"] += result.ignored - sum(batch.ignored.values())
+            counts.recognised["expired"] += result.ignored - sum(batch.ignored.values())
             if newest is not None:
                 counts.newest_event_at = max(newest, counts.newest_event_at or newest)
             self._health[batch.source].last_event_at = now
@@ -219,6 +219,8 @@ class Telemetry:
             "inserted": ("Of these, new events.", lambda c: c.fates["inserted"]),
             "superseded": ("Replaced their poorer copy.", lambda c: c.fates["superseded"]),
             "duplicates": ("Were in the warehouse already.", lambda c: c.fates["duplicates"]),
+            "quarantined": ("Of these, newly in quarantine.", lambda c: c.fates["quarantined"]),
+            "ignored": ("Of these, no sending events.", lambda c: c.fates["ignored"]),
             "returned": ("Handed back, to be received anew.", lambda c: c.returned),
             "batches": ("Batches committed.", lambda c: c.batches),
             "payloads": ("Payloads committed.", lambda c: c.payloads),
@@ -230,8 +232,8 @@ class Telemetry:
                 family.add_metric([source], value(counts))
             yield family
         for name, text in (
-            ("quarantined", "Payloads no schema accepted, by reason."),
-            ("ignored", "Recognised payloads that are no sending event, by reason."),
+            ("refused", "Payloads no schema accepted, repeats among them, by reason."),
+            ("recognised", "Payloads that are no sending event, by what they are."),
         ):
             family = CounterMetricFamily(f"duckpost_{name}", text, labels=["source", "reason"])
             for source, counts in self._counts.items():

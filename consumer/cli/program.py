@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 import click
 from rich.console import Console
@@ -18,12 +19,19 @@ from consumer.cli.sql import sql
 from consumer.errors import EXIT_FAILED, DuckpostError
 
 
+def _find_version() -> str:
+    try:
+        return metadata.version("duckpost")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 transport denied, "
     "4 warehouse.",
 )
-@click.version_option(package_name="duckpost")
+@click.version_option(_find_version())
 def duckpost() -> None:
     """Every Amazon SES event in DuckDB, counted once, with every figure defined."""
 

@@ -123,7 +123,7 @@ def stop(clock: Clock) -> ClockedStop:
 
 @pytest.fixture
 def telemetry() -> Telemetry:
-    return Telemetry(clock=lambda: RECEIVED_AT.timestamp())
+    return Telemetry(clock=RECEIVED_AT.timestamp)
 
 
 @pytest.fixture

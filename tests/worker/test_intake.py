@@ -20,13 +20,14 @@ from consumer.warehouse import Warehouse, WriteResult
 
 Send = Callable[[int], bytes]
 Script = Callable[..., Any]
+Fake = Any  # a class of conftest.py, which tests cannot import: they are no package
 
 
 @pytest.fixture
 def begin(
-    warehouse: Warehouse, telemetry: Telemetry, stop: Any, clock: Any
+    warehouse: Warehouse, telemetry: Telemetry, stop: Fake, clock: Fake
 ) -> Callable[..., Intake]:
-    def make(source: Any, **settings: Any) -> Intake:
+    def make(source: Fake, **settings: Fake) -> Intake:
         write = settings.pop("write", warehouse.write)
         has_room = settings.pop("has_room", lambda: True)
         return Intake(
@@ -55,7 +56,7 @@ def ledger_payloads(warehouse: Warehouse) -> list[int]:
 
 
 def test_d12_a_quiet_stream_is_committed_after_flush_secs_though_the_batch_is_far_from_full(
-    begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse, clock: Any
+    begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse, clock: Fake
 ) -> None:
     committed_at: list[float] = []
 
@@ -72,12 +73,12 @@ def test_d12_a_quiet_stream_is_committed_after_flush_secs_though_the_batch_is_fa
 
 
 def test_a_trickle_that_never_pauses_is_committed_by_time_too(
-    begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse, clock: Any
+    begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse, clock: Fake
 ) -> None:
     source = script(*[[send(n)] for n in range(9)])
     slow = source.receive
 
-    def receive(*, limit: int, wait_secs: float) -> Any:
+    def receive(*, limit: int, wait_secs: float) -> Fake:
         clock.now += 0.5
         return slow(limit=limit, wait_secs=wait_secs)
 
@@ -171,13 +172,13 @@ def test_a_poison_payload_is_quarantined_and_acked_with_the_rest(
     assert count_events(warehouse) == 2
 
 
-def test_a_full_warehouse_nacks_stops_receiving_and_resumes_alone(
+def test_a_full_warehouse_nacks_stops_receiving_and_resumes_alone(  # noqa: PLR0917 - fixtures
     begin: Callable[..., Intake],
     script: Script,
     send: Send,
     warehouse: Warehouse,
     telemetry: Telemetry,
-    stop: Any,
+    stop: Fake,
 ) -> None:
     source = script([send(1), send(2)])
     states: list[object] = []
@@ -243,7 +244,7 @@ def test_a_commit_of_unknown_outcome_nacks_everything_and_is_raised(
 
 
 def test_a_broken_worker_hands_back_what_is_decoded_without_writing_it(
-    begin: Callable[..., Intake], script: Script, send: Send, stop: Any
+    begin: Callable[..., Intake], script: Script, send: Send, stop: Fake
 ) -> None:
     source = script([send(1)], [])
 
@@ -252,7 +253,7 @@ def test_a_broken_worker_hands_back_what_is_decoded_without_writing_it(
 
     receive = source.receive
 
-    def break_after_first(*, limit: int, wait_secs: float) -> Any:
+    def break_after_first(*, limit: int, wait_secs: float) -> Fake:
         found = receive(limit=limit, wait_secs=wait_secs)
         stop.break_off()
         return found
@@ -263,7 +264,7 @@ def test_a_broken_worker_hands_back_what_is_decoded_without_writing_it(
 
 
 def test_a_source_that_does_not_answer_is_asked_ever_less_often(
-    begin: Callable[..., Intake], script: Script, send: Send, stop: Any, telemetry: Telemetry
+    begin: Callable[..., Intake], script: Script, send: Send, stop: Fake, telemetry: Telemetry
 ) -> None:
     source = script(*[SourceUnavailable("timed out")] * 9, [send(1)])
     begin(source).run()
@@ -273,7 +274,7 @@ def test_a_source_that_does_not_answer_is_asked_ever_less_often(
 
 
 def test_a_source_that_refuses_us_is_asked_once_a_minute_and_health_says_why(
-    begin: Callable[..., Intake], script: Script, stop: Any, telemetry: Telemetry
+    begin: Callable[..., Intake], script: Script, stop: Fake, telemetry: Telemetry
 ) -> None:
     source = script(SourceDenied("sqs:ReceiveMessage is not allowed; grant it"))
     seen: list[dict[str, Any]] = []
@@ -293,7 +294,7 @@ def test_a_source_that_refuses_us_is_asked_once_a_minute_and_health_says_why(
 
 
 def test_what_is_decoded_is_committed_before_a_denied_source_rests(
-    begin: Callable[..., Intake], script: Script, send: Send, stop: Any
+    begin: Callable[..., Intake], script: Script, send: Send, stop: Fake
 ) -> None:
     source = script([send(1)], SourceDenied("no more"))
     acked_at_rest: list[int] = []
@@ -315,7 +316,7 @@ def test_the_conservation_law_holds_at_every_scrape(
     warehouse: Warehouse,
     telemetry: Telemetry,
 ) -> None:
-    source = script([send(1), send(1), b"{}", send(2)], [send(2), send(3)])
+    source = script([send(1), send(1), b"{}", send(2)], [b"{}"], [send(2), send(3)])
     failures = iter([WarehouseFull("no room")])
     checked = []
 
