@@ -46,6 +46,7 @@ def bind(path: Path) -> socket.socket:
     try:
         with short_address(path) as address:
             bound.bind(address)
+        bound.listen()  # from here on whoever knocks waits, however long the server takes to start
     except OSError as error:
         bound.close()
         raise UsageError(f"cannot make the worker's socket {path}: {error.strerror}") from error
