@@ -11,18 +11,30 @@ import duckdb
 # grain: one row per account, region and source address that this batch says something about
 _LEARNED: Final = """
 create or replace temp table learned as
-with named as (
+with said as (
     select
         i.account,
         i.region,
         i.source,
-        arg_min((i.identity, i.identity_account), (i.event_at, i.event_key)) as who,
-        min(i.event_at) as event_at,
-        arg_min(i.event_key, (i.event_at, i.event_key)) as event_key,
+        i.identity,
+        i.identity_account,
+        -- to the second, as identity notifications are: either form of an event says the same
+        date_trunc('second', i.event_at) as event_at,
+        i.event_key,
     from incoming as i
     join fates as f on f.ordinal = i.ordinal
     where f.stays and i.identity is not null and i.source is not null
-    group by i.account, i.region, i.source
+),
+named as (
+    select
+        account,
+        region,
+        source,
+        arg_min((identity, identity_account), (event_at, event_key)) as who,
+        min(event_at) as event_at,
+        arg_min(event_key, (event_at, event_key)) as event_key,
+    from said
+    group by account, region, source
 )
 select
     n.account,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,28 +65,42 @@ class Place:
         Raises `WarehouseDamaged` where a warehouse has lost its key: with another one every event
         in it would be counted again.
         """
-        if self.key.exists():
+        if not self.key.exists():
+            if not is_new:
+                raise WarehouseDamaged(
+                    f"cannot open warehouse {self.file}: its key {self.key} is gone. Restore it "
+                    "from a backup: without it events already there would be counted again."
+                )
+            write_secret(self.key, secrets.token_bytes(_KEY_BYTES))
+        try:
             secret = bytes.fromhex(self.key.read_text(encoding="ascii").strip())
-            if len(secret) != _KEY_BYTES:
-                raise WarehouseDamaged(f"{self.key} does not hold a key of {_KEY_BYTES} bytes")
-            return secret
-        if not is_new:
+        except ValueError:
+            secret = b""
+        if len(secret) != _KEY_BYTES:
             raise WarehouseDamaged(
-                f"cannot open warehouse {self.file}: its key {self.key} is gone. Restore it from a "
-                "backup: without it events that are already there would be counted again."
+                f"cannot open warehouse {self.file}: {self.key} does not hold a key of "
+                f"{_KEY_BYTES} bytes in hex. Restore it from a backup."
             )
-        secret = secrets.token_bytes(_KEY_BYTES)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with open(
-            self.key,
-            "w",
-            encoding="ascii",
-            opener=lambda path, _flags: os.open(path, flags, 0o600),
-        ) as file:
+        return secret
+
+
+def write_secret(key: Path, secret: bytes) -> None:
+    """Write a key file, whole or not at all; one that another process made meanwhile stands."""
+    temporary = key.with_name(f".{key.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    try:
+        with open(temporary, "x", encoding="ascii", opener=_open_private) as file:
             file.write(secret.hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
-        return secret
+        with suppress(FileExistsError):
+            os.link(temporary, key)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_read_only(folder: Path) -> bool:

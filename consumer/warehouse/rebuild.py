@@ -18,7 +18,7 @@ from consumer.errors import WarehouseDamaged
 from consumer.frame import FrameReader
 from consumer.warehouse.archive import Torn, read_frames, sync_folder
 from consumer.warehouse.connection import WarehouseOptions
-from consumer.warehouse.place import Place
+from consumer.warehouse.place import Place, write_secret
 from consumer.warehouse.warehouse import Warehouse
 
 
@@ -60,8 +60,7 @@ def rebuild(
     secret = place.load_secret(is_new=False)
     fresh = Place(place.file.with_name(f"{place.file.stem}.rebuilding.duckdb"))
     _clear(fresh)
-    fresh.key.write_text(secret.hex() + "\n", encoding="ascii")
-    fresh.key.chmod(0o600)
+    write_secret(fresh.key, secret)
     total = sum(file.stat().st_size for file in files)
     # 1
     counts = {"batches": 0, "payloads": 0, "rows": 0, "quarantined": 0, "torn": 0}
