@@ -13,6 +13,7 @@ import pytest
 
 Event = dict[str, Any]
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SENT = datetime(2026, 3, 2, 9, 30, 15, 422_000, tzinfo=UTC)
 
 
@@ -131,7 +132,7 @@ class Letter:
         return self.event("Reject", "reject", {"reason": "Bad content"})
 
     def open(
-        self, *, after: float = 900.0, ip: str = "192.0.2.1", user_agent: str = "Mozilla/5.0"
+        self, *, after: float = 900.0, ip: str = "192.0.2.1", user_agent: str = BROWSER
     ) -> Event:
         thing = {"timestamp": self.at(after), "ipAddress": ip, "userAgent": user_agent}
         return self.without_arn(self.event("Open", "open", thing))
@@ -142,7 +143,7 @@ class Letter:
         after: float = 960.0,
         link: str = "https://shop.example.org/spring",
         ip: str = "192.0.2.1",
-        user_agent: str = "Mozilla/5.0",
+        user_agent: str = BROWSER,
     ) -> Event:
         thing = {
             "timestamp": self.at(after),

@@ -19,11 +19,12 @@ MakeLetter = Callable[..., "Letter"]
 
 
 def published(letter: "Letter", event_type: str) -> Event:
-    return {
+    makers: dict[str, Callable[[], Event]] = {
         "Bounce": letter.bounce,
         "Complaint": letter.complaint,
         "Delivery": letter.delivery,
-    }[event_type]()
+    }
+    return makers[event_type]()
 
 
 def fates(result: WriteResult) -> tuple[int, int, int, int]:

@@ -149,9 +149,7 @@ def test_outgoing_tags_stay_with_their_event(desk: "Desk", sender: "Letter") -> 
     ] == desk.rows("select event_type, outgoing_ip from events order by event_type")
 
 
-def test_every_recipient_of_the_message_is_completed(
-    desk: "Desk", new_letter: MakeLetter
-) -> None:
+def test_every_recipient_of_the_message_is_completed(desk: "Desk", new_letter: MakeLetter) -> None:
     letter = new_letter(to=[f"r{number}@example.com" for number in range(40)])
     desk.write(letter.by_identity(letter.bounce()), letter.delay())
     desk.write(letter.send())

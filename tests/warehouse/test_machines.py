@@ -1,0 +1,121 @@
+"""Rules that tell a machine's open or click from a person's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.errors import WarehouseError
+from consumer.warehouse.machines import to_machine_expression
+
+if TYPE_CHECKING:
+    from tests.conftest import Letter
+    from tests.warehouse.conftest import Desk
+
+Rule = tuple[str, str | None, str | None, str | None, float | None, str | None]
+
+
+def set_rules(desk: "Desk", *rules: Rule) -> None:
+    connection = desk.warehouse._connection
+    connection.execute("delete from machine_rules")
+    for rule in rules:
+        connection.execute("insert into machine_rules values (?, ?, ?, ?, ?, ?)", rule)
+    desk.warehouse._machine_expression = to_machine_expression(connection, "i")
+
+
+def verdicts(desk: "Desk") -> dict[str, str | None]:
+    return {
+        row["ip"]: row["machine_rule"] for row in desk.rows("select ip, machine_rule from events")
+    }
+
+
+def test_all_conditions_of_a_rule_must_hold(desk: "Desk", letter: "Letter") -> None:
+    set_rules(desk, ("scanner", "Click", "(?i)scan", "192.0.2.", 30.0, None))
+    desk.write(
+        letter.click(after=30, ip="192.0.2.1", user_agent="LinkScan/1"),
+        letter.click(after=30.001, ip="192.0.2.2", user_agent="LinkScan/1"),
+        letter.click(after=30, ip="192.0.2.3", user_agent="Mozilla"),
+        letter.click(after=30, ip="198.51.100.4", user_agent="LinkScan/1"),
+        letter.open(after=30, ip="192.0.2.5", user_agent="LinkScan/1"),
+    )
+
+    assert {
+        "192.0.2.1": "scanner",
+        "192.0.2.2": None,
+        "192.0.2.3": None,
+        "198.51.100.4": None,
+        "192.0.2.5": None,
+    } == verdicts(desk)
+
+
+def test_ses_own_verdict_goes_first_and_then_the_rules_by_name(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    set_rules(
+        desk,
+        ("b_late", None, "Mozilla", None, None, None),
+        ("a_early", None, "Mozilla", None, None, None),
+    )
+    likely, unlikely = letter.open(ip="192.0.2.1"), letter.open(ip="192.0.2.2")
+    likely["open"]["isBotEvent"] = "Likely"
+    unlikely["open"]["isBotEvent"] = "Unlikely"
+    desk.write(likely, unlikely)
+
+    assert {"192.0.2.1": "ses_is_bot_event", "192.0.2.2": "a_early"} == verdicts(desk)
+
+
+def test_without_user_agent_or_address_nothing_is_a_machines(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    set_rules(
+        desk,
+        ("agent", None, "Mozilla", None, None, None),
+        ("address", None, None, "192.", None, None),
+    )
+    event = letter.open()
+    event["open"] = {"timestamp": event["open"]["timestamp"]}
+    desk.write(event)
+
+    assert [{"machine_rule": None}] == desk.rows("select machine_rule from events")
+
+
+def test_quotes_in_a_rule_are_text(desk: "Desk", letter: "Letter") -> None:
+    set_rules(desk, ("it's'); drop table events; --", None, "O'Reilly", "19'", None, None))
+    desk.write(letter.open(user_agent="O'Reilly", ip="19'2"))
+
+    assert {"19'2": "it's'); drop table events; --"} == verdicts(desk)
+
+
+def test_an_event_stamped_before_its_message_is_within_any_span(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    set_rules(desk, ("at once", "Open", None, None, 0.5, None))
+    desk.write(letter.open(after=-2, ip="192.0.2.1"), letter.open(after=0.6, ip="192.0.2.2"))
+
+    assert {"192.0.2.1": "at once", "192.0.2.2": None} == verdicts(desk)
+
+
+def test_no_rules_leave_ses_own_verdict(desk: "Desk", letter: "Letter") -> None:
+    set_rules(desk)
+    desk.write(letter.open())
+
+    assert {"192.0.2.1": None} == verdicts(desk)
+
+
+def test_a_pattern_that_is_no_expression_names_its_rule(desk: "Desk") -> None:
+    with pytest.raises(WarehouseError, match="'broken' has a pattern"):
+        set_rules(desk, ("broken", None, "(unclosed", None, None, None))
+
+
+def test_a_rule_without_condition_is_refused(desk: "Desk") -> None:
+    with pytest.raises(WarehouseError, match="'everyone' has no condition"):
+        set_rules(desk, ("everyone", None, None, None, None, "a note is no condition"))
+
+
+def test_the_rules_that_come_with_duckpost_are_taken_as_they_are(
+    new_desk: Callable[..., "Desk"],
+) -> None:
+    desk = new_desk()
+
+    assert 0 < desk.value("select count(*) from machine_rules")
+    assert "'ses_is_bot_event'" in desk.warehouse._machine_expression
