@@ -10,7 +10,7 @@ from consumer.resources import sql_folder
 from consumer.warehouse.archive import sync_folder
 from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.place import Place
-from consumer.warehouse.schema import create_views, load_seeds, migrate
+from consumer.warehouse.schema import migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
 _CHECKPOINT_THRESHOLD: Final = "128MB"
@@ -51,6 +51,9 @@ def connect(place: Place, options: WarehouseOptions) -> duckdb.DuckDBPyConnectio
         raise to_open_fault(error, place.file) from error
     try:
         _prepare(connection, options)
+    except duckdb.Error as error:
+        connection.close()
+        raise to_open_fault(error, place.file) from error
     except BaseException:
         connection.close()
         raise
@@ -99,14 +102,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -
     folder = sql_folder()
     connection.execute("set global TimeZone = 'UTC'")
     migrate(connection, folder)
-    connection.execute("begin transaction")
-    load_seeds(connection, folder)
-    connection.execute("delete from warehouse_facts where name = 'report_time_zone'")
-    connection.execute(
-        "insert into warehouse_facts values ('report_time_zone', ?)", [options.report_time_zone]
-    )
-    create_views(connection, folder)
-    connection.execute("commit")
+    refresh(connection, folder, time_zone=options.report_time_zone)
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
