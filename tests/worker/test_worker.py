@@ -1,5 +1,6 @@
 """The worker around its sources: one that fails, signals, and the process that takes its place."""
 
+import json
 import os
 import signal
 import subprocess
@@ -152,3 +153,48 @@ def test_a_second_worker_leaves_with_exit_code_4_naming_the_first_ones_pid(
     assert second.returncode == 4
     assert str(process.pid) in second.stderr
     assert len(second.stderr.splitlines()) == 1
+
+
+def test_after_a_commit_of_unknown_outcome_a_new_process_takes_over_and_nothing_is_lost(
+    tmp_path: Path, send: Send
+) -> None:
+    (tmp_path / "events.json").write_bytes(b"\n".join(send(n) for n in range(5)))
+    program = """
+import json
+import os
+from consumer.cli import main
+from consumer.errors import CommitOutcomeUnknown
+from consumer.warehouse import Warehouse
+
+write = Warehouse.write
+
+def write_and_fail(self, batch, **more):
+    write(self, batch, **more)
+    raise CommitOutcomeUnknown("the COMMIT raised after it was done")
+
+if "_DUCKPOST_RESTARTS" not in os.environ:
+    Warehouse.write = write_and_fail
+main(["run"])
+"""
+    environ = {
+        **os.environ,
+        "DUCKPOST_WAREHOUSE": str(tmp_path / "ses.duckdb"),
+        "DUCKPOST_TELEMETRY_ENABLED": "false",
+        "DUCKPOST_SOURCES": json.dumps(
+            [{"type": "files", "paths": [str(tmp_path / "events.json")]}]
+        ),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    first, second = (line["pid"] for line in lines if line["event"] == "worker started")
+    assert first == second
+    (committed,) = [line for line in lines if line["event"] == "batch committed"]
+    assert (committed["received"], committed["inserted"], committed["duplicates"]) == (5, 0, 5)
