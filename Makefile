@@ -34,13 +34,14 @@ test: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## All tests, against the built w
 		--import-mode=importlib -ra --cov --cov-report=term-missing:skip-covered \
 		--cov-fail-under=$(if $(ARGS),0,$(COVERAGE_PERCENT)) $(ARGS)
 
-lint: $(VENV)/dev.stamp ## ruff, sqlfluff and the one-way rooms
+# The linters read the checkout, and need to see what it imports.
+lint: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## ruff, sqlfluff and the one-way rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql
 	$(BIN)/lint-imports
 
-types: $(VENV)/dev.stamp ## mypy, strict, code and tests
+types: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## mypy, strict, code and tests
 	$(BIN)/mypy consumer schemas tests benchmarks
 
 format: $(VENV)/dev.stamp ## Let ruff and sqlfluff mend what they can
