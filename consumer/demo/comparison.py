@@ -136,7 +136,10 @@ def _ask_rates(truth: Truth, read: Read) -> dict[StreamKey, dict[str, Cell]]:
 
 
 def _true_rates(figures: Figures) -> dict[str, float | None]:
-    """Divide as the metrics are defined; where Send is not published, by the recipients with an outcome."""
+    """Divide as the metrics are defined.
+
+    Where Send is not published, recipients with an outcome stand in for those attempted.
+    """
     tried = figures.attempted or figures.outcomes
     return {
         "delivery_rate": _divide(figures.deliveries if figures.sends else 0, figures.sends),
