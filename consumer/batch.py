@@ -145,8 +145,10 @@ class BatchBuilder:
             self.rows += self._row_builder.add(
                 event, received_at=decoded.received_at, region=decoded.region
             )
-        self._quarantined.extend((one, decoded) for one in decoded.quarantined)
-        self._ignored.update(decoded.ignored)
+        if decoded.quarantined:
+            self._quarantined.extend((one, decoded) for one in decoded.quarantined)
+        if decoded.ignored:
+            self._ignored.update(decoded.ignored)
         if self._frame is not None:
             self._frame.add(decoded)
         at = decoded.received_at

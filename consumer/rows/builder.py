@@ -10,14 +10,14 @@ from consumer.addresses import Address, parse_address
 from consumer.rows.columns import COMMON, ROW_SCHEMA, TAGS
 from consumer.rows.keys import to_event_key, to_group_key, to_micros
 from consumer.rows.kinds import KINDS, Detail, Kind
-from consumer.rows.message import first, own_tags, parse_source, parse_source_arn, region_of
+from consumer.rows.message import parse_source, parse_source_arn, region_of, split_tags
 from schemas.events import SesEvent
 
 _COMMON_NAMES = tuple(name for name, _ in COMMON)
 _STEERING_NAMES = ("ordinal", "is_poor", "mark_key")
 _INSTANTS = frozenset({"event_at", "sent_at", "received_at", "arrived_at", "expires_at"})
 _ALREADY_MICROS = frozenset({"event_at", "sent_at", "received_at"})
-_NO_TAGS: Mapping[str, Sequence[str]] = {}
+_NO_TAGS: tuple[dict[str, str], None] = ({}, None)
 # These two carry of the message's tags only the configuration set's.
 # https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
 _POOR_TYPES = frozenset({"DeliveryDelay", "Rendering Failure"})
@@ -35,6 +35,7 @@ class RowBuilder:
         self._secret = secret
         self._store_subject = store_subject
         self._by_kind: dict[str, list[tuple[object, ...]]] = {}
+        self._received: tuple[datetime | None, int] = (None, 0)
         self.rows = 0
 
     def add(self, event: SesEvent, *, received_at: datetime, region: str | None) -> int:
@@ -55,7 +56,14 @@ class RowBuilder:
         about_message = self._describe_message(mail, message_id, region)
         tags = mail.get("tags")
         is_poor = published is None or tags is None or kind.name in _POOR_TYPES
-        head = (kind.name, event_at, sent_at, to_micros(received_at), published is None, message_id)
+        head = (
+            kind.name,
+            event_at,
+            sent_at,
+            self._received_micros(received_at),
+            published is None,
+            message_id,
+        )
         rows = self._by_kind.setdefault(kind.name, [])
         for written, own in detail.entries:
             address = self._address(written, destination if kind.name == "Bounce" else ())
@@ -83,6 +91,12 @@ class RowBuilder:
             self.rows += 1
         return len(detail.entries)
 
+    def _received_micros(self, received_at: datetime) -> int:
+        """Thousands of events of an object share one instant."""
+        if received_at is not self._received[0]:
+            self._received = (received_at, to_micros(received_at))
+        return self._received[1]
+
     def finish(self) -> pa.RecordBatch:
         """Return all rows since the last call as one record batch of `ROW_SCHEMA`."""
         tables = [_to_table(KINDS[name], rows) for name, rows in self._by_kind.items()]
@@ -98,26 +112,28 @@ class RowBuilder:
         self, mail: Mapping[str, Any], message_id: str, region: str | None
     ) -> tuple[object, ...]:
         """The columns from ``account`` to ``subject``, in the schema's order."""
-        tags: Mapping[str, Sequence[str]] = mail.get("tags") or _NO_TAGS
+        tags = mail.get("tags")
+        ses, rest = split_tags(tags) if tags is not None else _NO_TAGS
+        said = ses.get
         sender = parse_source_arn(mail.get("sourceArn") or "")
         source, domain = parse_source(mail.get("source") or "")
         headers = mail.get("commonHeaders") if self._store_subject else None
         return (
             mail.get("sendingAccountId"),
             region_of(sender, message_id, region),
-            first(tags, "ses:configuration-set"),
-            first(tags, "ses:tenant-name"),
+            said("ses:configuration-set"),
+            said("ses:tenant-name"),
             sender.identity,
             sender.account,
             source or None,
-            first(tags, "ses:from-domain") or domain,
-            first(tags, "ses:caller-identity") or mail.get("callerIdentity"),
-            first(tags, "ses:operation"),
-            first(tags, "ses:source-ip") or mail.get("sourceIp"),
-            first(tags, "ses:source-tls-version"),
-            first(tags, "ses:outgoing-ip"),
-            first(tags, "ses:outgoing-tls-version"),
-            own_tags(tags) if mail.get("tags") is not None else None,
+            said("ses:from-domain") or domain,
+            said("ses:caller-identity") or mail.get("callerIdentity"),
+            said("ses:operation"),
+            said("ses:source-ip") or mail.get("sourceIp"),
+            said("ses:source-tls-version"),
+            said("ses:outgoing-ip"),
+            said("ses:outgoing-tls-version"),
+            rest,
             headers.get("subject") if headers else None,
         )
 

@@ -18,7 +18,7 @@ _SECOND = 1_000_000
 Entry = tuple[str | None, tuple[object, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Detail:
     """What one event's own object says.
 

@@ -58,7 +58,8 @@ def parse_source_arn(arn: str) -> Sender:
 def parse_source(source: str) -> tuple[str, str | None]:
     """Reduce the envelope sender to its bare address and domain."""
     text = normalise(source)
-    return text, text.rpartition("@")[2] or None
+    _, at, domain = text.rpartition("@")
+    return text, domain if at and domain else None
 
 
 def region_of(sender: Sender, message_id: str, hint: str | None) -> str | None:
@@ -66,12 +67,20 @@ def region_of(sender: Sender, message_id: str, hint: str | None) -> str | None:
     return sender.region or _REGIONS.get(message_id[:4]) or hint
 
 
-def first(tags: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """Return a tag's first value: SES's own tags have one."""
-    values = tags.get(name)
-    return values[0] if values else None
+def split_tags(
+    tags: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, str], list[tuple[str, Sequence[str]]]]:
+    """Part SES's own tags that have a column (their first value: they have one) from the rest.
 
-
-def own_tags(tags: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
-    """Return the tags that have no column, in the order SES wrote them."""
-    return [(name, values) for name, values in tags.items() if name not in COLUMN_TAGS]
+    The rest keeps SES's order and all values.
+    """
+    own: dict[str, str] = {}
+    rest: list[tuple[str, Sequence[str]]] = []
+    for tag in tags.items():
+        name, values = tag
+        if name in COLUMN_TAGS:
+            if values:
+                own[name] = values[0]
+        else:
+            rest.append(tag)
+    return own, rest
