@@ -5,6 +5,7 @@ The write path needs no view, and making all of them at every opening takes a se
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -142,3 +143,37 @@ def desk(new_desk: Callable[..., Desk]) -> Desk:
 @pytest.fixture
 def warehouse(desk: Desk) -> Warehouse:
     return desk.warehouse
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A file system of 20 MiB in memory, mounted for one test."""
+
+    folder: Path
+
+    @staticmethod
+    def run(program: str, *arguments: str) -> str:
+        """Run ``mount`` or ``umount``; returns what it complained about."""
+        command = [shutil.which(program) or program, *arguments]
+        try:
+            ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        except OSError as error:
+            return str(error)
+        return ended.stderr.strip() if ended.returncode else ""
+
+    def make_read_only(self) -> None:
+        assert not self.run("mount", "-o", "remount,ro", str(self.folder))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    disk = SmallDisk(folder)
+    complaint = disk.run("mount", "-t", "tmpfs", "-o", "size=20m", "none", str(folder))
+    if complaint:
+        pytest.skip(f"mounting a small disk is not permitted here: {complaint}")
+    try:
+        yield disk
+    finally:
+        assert not disk.run("umount", "-l", str(folder))

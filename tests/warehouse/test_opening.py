@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from consumer.warehouse.place import Place
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
-    from tests.warehouse.conftest import Desk
+    from tests.warehouse.conftest import Desk, SmallDisk
 
 # opens the file and holds it until its standard input ends
 HOLDER = """
@@ -103,7 +103,7 @@ def test_a_new_warehouse_has_every_view(
 def test_a_creation_that_fails_leaves_no_half_file(
     tmp_path: Path, options: WarehouseOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
         raise duckdb.IOException("IO Error: the disk has gone")
 
     path = tmp_path / "ses.duckdb"
@@ -272,35 +272,16 @@ def test_a_file_that_is_no_database_names_the_way_back(
     assert content == copied.read_bytes()
 
 
-@pytest.fixture
-def read_only_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system that is mounted read-only, with a warehouse in it."""
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"mounting is not permitted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_read_only_folder_is_named_at_once(
-    read_only_folder: Path, empty_warehouse: Path, options: WarehouseOptions, *, is_new: bool
+    small_disk: "SmallDisk", empty_warehouse: Path, options: WarehouseOptions, *, is_new: bool
 ) -> None:
     if not is_new:
-        shutil.copytree(empty_warehouse, read_only_folder, dirs_exist_ok=True)
-    subprocess.run(["mount", "-o", "remount,ro", str(read_only_folder)], check=True)
+        shutil.copytree(empty_warehouse, small_disk.folder, dirs_exist_ok=True)
+    small_disk.make_read_only()
 
     with pytest.raises(WarehouseError, match="is not writable"):
-        open_warehouse(read_only_folder / "ses.duckdb", options)
+        open_warehouse(small_disk.folder / "ses.duckdb", options)
 
 
 # --- closing and opening again ---------------------------------------------------------------
