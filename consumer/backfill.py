@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
 from consumer.envelope import Envelope
-from consumer.errors import DuckpostError, SourceError
+from consumer.errors import DuckpostError, SourceError, UsageError
 from consumer.garbage import collect_rarely
 from consumer.sources.files import STDIN, FilesSource
 from consumer.warehouse import WriteResult
@@ -224,12 +224,16 @@ def _collect(
 
 def _work(tasks: Any, results: Any, recipe: _Recipe) -> None:  # noqa: ANN401 - the same
     """Decode the files that come through ``tasks`` until there are none: a process's whole life."""
-
     collect_rarely()
 
     def envelopes() -> Iterator[Envelope]:
         while (path := tasks.get()) is not None:
-            yield from FilesSource([path]).receive(limit=1, wait_secs=0)
+            try:
+                found = FilesSource([path])
+            except UsageError as error:  # gone since it was listed
+                results.put(_Report(path, str(error)))
+            else:
+                yield from found.receive(limit=1, wait_secs=0)
 
     for item in _decode_files(envelopes(), recipe):
         results.put(item.to_bytes() if isinstance(item, Batch) else item)

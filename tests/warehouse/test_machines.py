@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.errors import WarehouseError
-from consumer.warehouse.machines import to_machine_expression
+from consumer.warehouse.machines import to_verdicts_statement
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -20,7 +20,7 @@ def set_rules(desk: "Desk", *rules: Rule) -> None:
     connection.execute("delete from machine_rules")
     for rule in rules:
         connection.execute("insert into machine_rules values (?, ?, ?, ?, ?, ?)", rule)
-    desk.warehouse._machine_expression = to_machine_expression(connection, "i")
+    desk.warehouse._verdicts_statement = to_verdicts_statement(connection)
 
 
 def verdicts(desk: "Desk") -> dict[str, str | None]:
@@ -118,4 +118,4 @@ def test_the_rules_that_come_with_duckpost_are_taken_as_they_are(
     desk = new_desk()
 
     assert 0 < desk.value("select count(*) from machine_rules")
-    assert "'ses_is_bot_event'" in desk.warehouse._machine_expression
+    assert "'ses_is_bot_event'" in desk.warehouse._verdicts_statement
