@@ -42,8 +42,8 @@ def normalise(written: str) -> str:
     text = written.strip()
     if _DECORATED.search(text):
         _, bare = parseaddr(text)
-        # parseaddr gives up with ''; then what was written is all there is
-        text = (bare or text).replace('"', "").strip()
+        # of what is no address parseaddr gives one word or none: what was written is all there is
+        text = (bare if "@" in bare else text).replace('"', "").strip()
     return text.lower()
 
 
