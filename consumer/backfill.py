@@ -21,11 +21,12 @@ from consumer.garbage import collect_rarely
 from consumer.sources.files import STDIN, FilesSource
 from consumer.warehouse import WriteResult
 
-_MAX_ROWS: Final = 10_000
+# Statements cost the same for few rows as for many: this many make them a small part.
+_MAX_ROWS: Final = 20_000
 _MAX_BYTES: Final = 32 * 1024 * 1024
 # Below this much, starting processes costs more than they save.
 _WORTH_PROCESSES_BYTES: Final = 8 * 1024 * 1024
-_QUEUED_BATCHES: Final = 4
+_QUEUED_BATCHES: Final = 2
 _POLL_SECS: Final = 1.0
 
 

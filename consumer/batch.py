@@ -115,18 +115,26 @@ class BatchBuilder:
         secret: the warehouse's key for recipients (`Warehouse.secret`).
         store_subject: whether the message's subject is kept.
         archive: whether the payloads are kept beside the rows.
+        batch_id: of the first batch, when an archived one is built again; else a new one.
     """
 
     def __init__(
-        self, source: str, secret: bytes, *, store_subject: bool = True, archive: bool = True
+        self,
+        source: str,
+        secret: bytes,
+        *,
+        store_subject: bool = True,
+        archive: bool = True,
+        batch_id: uuid.UUID | None = None,
     ) -> None:
         self.source = source
         self._row_builder = RowBuilder(secret=secret, store_subject=store_subject)
         self._archive = archive
-        self._start()
+        self._start(batch_id or uuid.uuid4())
 
-    def _start(self) -> None:
-        self._frame = FrameBuilder() if self._archive else None
+    def _start(self, batch_id: uuid.UUID) -> None:
+        self._batch_id = batch_id
+        self._frame = FrameBuilder(Head(self._batch_id, self.source)) if self._archive else None
         self._quarantined: list[tuple[Quarantined, Decoded]] = []
         self._ignored: Counter[Ignored] = Counter()
         self._received_at: tuple[datetime, datetime] | None = None
@@ -157,25 +165,18 @@ class BatchBuilder:
         self.payloads += 1
         self.payload_bytes += len(decoded.raw)
 
-    def finish(
-        self,
-        *,
-        positions: Mapping[str, str] | None = None,
-        batch_id: uuid.UUID | None = None,
-    ) -> Batch:
+    def finish(self, *, positions: Mapping[str, str] | None = None) -> Batch:
         """Return what was added as one batch, and start anew.
 
         Args:
             positions: part of the source → where to read on once this batch is committed.
-            batch_id: given when an archived batch is built again; else a new one.
         """
-        batch_id = batch_id or uuid.uuid4()
         first, last = self._received_at or (None, None)
         frame = b""
         if self._frame is not None and self.payloads:
-            frame = self._frame.finish(Head(batch_id, self.source, positions or {}))
+            frame = self._frame.finish(positions or {})
         batch = Batch(
-            batch_id=batch_id,
+            batch_id=self._batch_id,
             source=self.source,
             rows=self._row_builder.finish(),
             quarantined=_to_quarantine_rows(self._quarantined),
@@ -187,7 +188,7 @@ class BatchBuilder:
             positions=positions or {},
             frame=frame,
         )
-        self._start()
+        self._start(uuid.uuid4())
         return batch
 
 

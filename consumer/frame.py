@@ -1,9 +1,10 @@
 """The archive's unit: one zstd frame a batch, with its payloads verbatim.
 
-Decompressed, a frame is a line of JSON about the batch, then sections. A section is a line of
-JSON about the payloads that follow (origin, time, region, their lengths in bytes), then the
-payloads, each followed by a newline: ``zstdcat`` shows a text a person can read, and a program
-needs no escaping. Frames stand one after another in a file; one that was torn is the last.
+Decompressed, a frame is a line of JSON about the batch, then sections, then a line of JSON with
+the source's positions after it. A section is a line of JSON about the payloads that follow
+(origin, time, region, their lengths in bytes), then the payloads, each followed by a newline:
+``zstdcat`` shows a text a person can read, and a program needs no escaping. Frames stand one
+after another in a file; one that was torn is the last.
 """
 
 import json
@@ -22,6 +23,7 @@ _LEVEL: Final = (
     1  # 2 KB events shrink tenfold already; level 3 costs twice the CPU for a tenth more
 )
 _PIECE_BYTES: Final = 1 << 20
+_SECTION_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,6 @@ class Head:
 
     batch_id: UUID
     source: str
-    positions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,52 +45,60 @@ class Stored:
 
 
 class FrameBuilder:
-    """Payloads of a batch in the making, compressed as they come."""
+    """Payloads of a batch in the making, compressed as they come: never all held at once.
 
-    def __init__(self) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    Args:
+        head: what the frame says of its batch.
+    """
+
+    def __init__(self, head: Head) -> None:
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        self._stream = compressor.compressobj()
+        self._compressed: list[bytes] = []
         self._section: tuple[str, datetime, str | None] | None = None
         self._raws: list[bytes] = []
-        self._sections: list[bytes] = []
+        self._raw_bytes = 0
+        about = {"format": _FORMAT, "batch_id": str(head.batch_id), "source": head.source}
+        self._feed(_to_line(about))
 
     def add(self, decoded: Decoded) -> None:
         """Add one top-level value with what it came with."""
         section = (decoded.origin, decoded.received_at, decoded.region)
-        if section != self._section:
+        if section != self._section or self._raw_bytes >= _SECTION_BYTES:
             self._close_section()
             self._section = section
         self._raws.append(decoded.raw)
+        self._raw_bytes += len(decoded.raw)
 
-    def finish(self, head: Head) -> bytes:
-        """Return the whole frame, compressed, and start anew."""
+    def finish(self, positions: Mapping[str, str]) -> bytes:
+        """Return the whole frame, compressed; ``positions`` is where to read on after it."""
         self._close_section()
-        about = {
-            "format": _FORMAT,
-            "batch_id": str(head.batch_id),
-            "source": head.source,
-            "positions": dict(head.positions),
-        }
-        plain = b"".join([_to_line(about), *self._sections])
-        self._sections = []
-        return self._compressor.compress(plain)
+        self._feed(_to_line({"positions": dict(positions)}))
+        self._compressed.append(self._stream.flush())
+        return b"".join(self._compressed)
 
     def _close_section(self) -> None:
         if self._section is None or not self._raws:
             return
         origin, received_at, region = self._section
-        about: dict[str, Any] = {
+        about = {
             "origin": origin,
             "received_at": received_at.astimezone(UTC).isoformat(),
             "region": region,
             "bytes": [len(raw) for raw in self._raws],
         }
-        self._sections.append(_to_line(about))
-        self._sections.append(b"\n".join([*self._raws, b""]))
+        self._feed(_to_line(about))
+        self._feed(b"\n".join([*self._raws, b""]))
         self._raws = []
+        self._raw_bytes = 0
+
+    def _feed(self, plain: bytes) -> None:
+        if compressed := self._stream.compress(plain):
+            self._compressed.append(compressed)
 
 
 class FrameReader:
-    """Reads one frame back; `head` at once, the payloads as a stream.
+    """Reads one frame back; `head` at once, the payloads as a stream, then `positions`.
 
     Raises ``zstandard.ZstdError``, ``ValueError`` or ``EOFError`` from a frame that is torn.
     """
@@ -99,12 +108,16 @@ class FrameReader:
         about = json.loads(self._lines.line())
         if about["format"] != _FORMAT:
             raise ValueError(f"frame of format {about['format']}, expected {_FORMAT}")
-        self.head = Head(UUID(about["batch_id"]), about["source"], about["positions"])
+        self.head = Head(UUID(about["batch_id"]), about["source"])
+        self.positions: Mapping[str, str] = {}
 
     def payloads(self) -> Iterator[Stored]:
         """Yield the payloads in the order in which they were added."""
         while line := self._lines.line():
             about = json.loads(line)
+            if "positions" in about:
+                self.positions = about["positions"]
+                return
             received_at = datetime.fromisoformat(about["received_at"])
             for length in about["bytes"]:
                 raw = self._lines.take(length + 1)[:-1]

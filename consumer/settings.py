@@ -36,7 +36,7 @@ class WarehouseSettings(Section):
 
     path: Path = Field(Path("duckpost.duckdb"), description="the warehouse file")
     memory_limit: str = Field(
-        "1GB",
+        "512MB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         description="DuckDB's memory limit, shared by the writer and all readers",
     )

@@ -21,6 +21,8 @@ _NO_TAGS: tuple[dict[str, str], None] = ({}, None)
 # These two carry of the message's tags only the configuration set's.
 # https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
 _POOR_TYPES = frozenset({"DeliveryDelay", "Rendering Failure"})
+# As Arrow a row takes a tenth of the memory, and what was just made is still in the cache.
+_MOST_LOOSE_ROWS = 2_000
 _ACTS_OF_A_READER = frozenset({"Open", "Click"})
 
 
@@ -35,6 +37,7 @@ class RowBuilder:
         self._secret = secret
         self._store_subject = store_subject
         self._by_kind: dict[str, list[tuple[object, ...]]] = {}
+        self._tables: list[pa.Table] = []
         self._received: tuple[datetime | None, int] = (None, 0)
         self.rows = 0
 
@@ -89,6 +92,9 @@ class RowBuilder:
                 )
             )
             self.rows += 1
+        if len(rows) >= _MOST_LOOSE_ROWS:
+            self._tables.append(_to_table(kind, rows))
+            self._by_kind[kind.name] = []
         return len(detail.entries)
 
     def _received_micros(self, received_at: datetime) -> int:
@@ -99,8 +105,9 @@ class RowBuilder:
 
     def finish(self) -> pa.RecordBatch:
         """Return all rows since the last call as one record batch of `ROW_SCHEMA`."""
-        tables = [_to_table(KINDS[name], rows) for name, rows in self._by_kind.items()]
-        self._by_kind = {}
+        tables = self._tables
+        tables.extend(_to_table(KINDS[name], rows) for name, rows in self._by_kind.items() if rows)
+        self._by_kind, self._tables = {}, []
         self.rows = 0
         if not tables:
             return pa.RecordBatch.from_pylist([], schema=ROW_SCHEMA)

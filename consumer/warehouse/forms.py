@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.hours import hours_of, within
+from consumer.warehouse.hours import hours_of, near, within
 
 # grain: one row per arriving row; fate is its place in the conservation law, stays says whether
 # it is in `events` once the batch is committed
@@ -170,8 +170,8 @@ def judge(
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, stored: pa.Table) -> None:
-    by_event = within("event_at", hours_of(stored["event_at"].combine_chunks()))
-    by_send = within("sent_at", hours_of(stored["sent_at"].combine_chunks()))
+    by_event = near("event_at", stored["event_at"].combine_chunks())
+    by_send = near("sent_at", stored["sent_at"].combine_chunks())
     keys = "event_key in (select event_key from giving_way)"
     connection.execute(f"delete from events where {by_event} and {keys}")
     connection.execute(f"delete from marks where {by_send} and {keys}")

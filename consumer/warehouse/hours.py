@@ -50,7 +50,24 @@ def within(column: str, hours: Iterable[int]) -> str:
     return f"({' or '.join(_between(column, first, last) for first, last in stretches)})"
 
 
+def near(column: str, instants: pa.Array) -> str:
+    """Return SQL that holds where ``column`` lies within a second of one of the instants.
+
+    Of more than a few instants it is their hours, as `within`: still right, only wider.
+    """
+    distinct = pc.unique(instants).drop_null().cast(pa.int64())
+    if len(distinct) > _MOST_RANGES:
+        return within(column, hours_of(instants))
+    if not len(distinct):
+        return "false"
+    ranges = (_EPOCH + timedelta(microseconds=micros) for micros in distinct.to_pylist())
+    return f"({' or '.join(_range(column, at, at) for at in ranges)})"
+
+
 def _between(column: str, first: int, last: int) -> str:
-    start = _EPOCH + timedelta(hours=first) - _MARGIN
-    end = _EPOCH + timedelta(hours=last + 1) + _MARGIN
+    return _range(column, _EPOCH + timedelta(hours=first), _EPOCH + timedelta(hours=last + 1))
+
+
+def _range(column: str, start: datetime, end: datetime) -> str:
+    start, end = start - _MARGIN, end + _MARGIN
     return f"({column} >= timestamp '{start}' and {column} < timestamp '{end}')"

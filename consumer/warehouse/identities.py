@@ -23,7 +23,17 @@ with said as (
         i.event_key,
     from incoming as i
     join fates as f on f.ordinal = i.ordinal
-    where f.stays and i.identity is not null and i.source is not null
+    left join identities as h
+        on
+            h.source = i.source
+            and h.account is not distinct from i.account
+            and h.region is not distinct from i.region
+    where
+        f.stays
+        and i.identity is not null
+        and i.source is not null
+        -- nearly every row is later than the holder: dropped before anything is compared
+        and (h.event_at is null or i.event_at <= h.event_at + interval 1 second)
 ),
 named as (
     select

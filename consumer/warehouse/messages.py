@@ -1,7 +1,7 @@
 """What belongs to the message: poor rows take it from the message's Send, whichever came first.
 
 Identity notifications carry no tags, delays and rendering failures only the configuration set's.
-Such a row looks for its Send in the hour of its ``sent_at``, where the Send is (a Send's
+Such a row looks for its Send around its ``sent_at``, where the Send is (a Send's
 ``event_at`` is its ``sent_at``); one that finds none waits, and the Send that comes later finds it.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from consumer.warehouse.hours import hours_of, within
+from consumer.warehouse.hours import near
 
 # grain: one row per message and account whose Send is known
 _FACTS: Final = """
@@ -82,7 +82,7 @@ where {within} and e.account is not distinct from s.account
 
 def find_facts(connection: duckdb.DuckDBPyConnection, poor_sent_at: pa.Array) -> None:
     """Fill ``message_facts`` from the Sends stored and arriving, for the poor rows that stay."""
-    connection.execute(_FACTS.format(within=within("event_at", hours_of(poor_sent_at))))
+    connection.execute(_FACTS.format(within=near("event_at", poor_sent_at)))
 
 
 def wait(connection: duckdb.DuckDBPyConnection) -> None:
@@ -95,17 +95,16 @@ def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Ar
 
     Each is a delete and an insert: an update of nested columns would be the same.
     """
-    hours = hours_of(sends_sent_at)
-    by_send = within("w.sent_at", hours)
-    connection.execute(_FOUND.format(within=by_send))
+    connection.execute(_FOUND.format(within=near("w.sent_at", sends_sent_at)))
     found = connection.sql("select event_at, sent_at from found").to_arrow_table()
     if not found.num_rows:
         return 0
-    by_event = within("event_at", hours_of(found["event_at"].combine_chunks()))
+    by_event = near("event_at", found["event_at"].combine_chunks())
     connection.execute(_MOVED.format(within=by_event.replace("event_at", "e.event_at")))
     (moved,) = connection.execute("select count(*) from moved").fetchall()[0]
     keys = "event_key in (select event_key from moved)"
     connection.execute(f"delete from events where {by_event} and {keys}")
     connection.execute("insert into events by name select * from moved")
-    connection.execute(f"delete from waiting where {within('sent_at', hours)} and {keys}")
+    by_send = near("sent_at", found["sent_at"].combine_chunks())
+    connection.execute(f"delete from waiting where {by_send} and {keys}")
     return int(moved)

@@ -101,12 +101,13 @@ def _build_again(frame: bytes, warehouse: Warehouse) -> Batch:
         warehouse.secret,
         store_subject=warehouse.options.store_subject,
         archive=False,
+        batch_id=reader.head.batch_id,
     )
     for stored in reader.payloads():
         envelope = Envelope(stored.raw, None, stored.origin, stored.received_at, stored.region)
         for decoded in decode(envelope):
             builder.add(decoded)
-    return builder.finish(positions=reader.head.positions, batch_id=reader.head.batch_id)
+    return builder.finish(positions=reader.positions)
 
 
 def _check_unlocked(place: Place, options: WarehouseOptions) -> None:

@@ -18,7 +18,7 @@ from consumer.errors import CommitOutcomeUnknown, QueryError, WarehouseFull
 from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.faults import to_query_fault, translated
-from consumer.warehouse.machines import to_machine_expression
+from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.place import Place
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
@@ -49,7 +49,7 @@ class Warehouse:
         self.secret = self._place.load_secret(is_new=is_new)
         self._connection = connect(self._place, self.options)
         self._standing = Standing(self._connection)
-        self._machine_expression = to_machine_expression(self._connection, "i")
+        self._verdicts_statement = to_verdicts_statement(self._connection)
         self._archive = Archive(self._place.archive) if self.options.archive else None
         self._lost: CommitOutcomeUnknown | None = None
 
@@ -99,7 +99,7 @@ class Warehouse:
                     self._connection,
                     batch,
                     standing=self._standing,
-                    machine_expression=self._machine_expression,
+                    verdicts_statement=self._verdicts_statement,
                     append=self._archive.append if self._archive is not None else None,
                     replaces=replaces,
                     segment=segment,

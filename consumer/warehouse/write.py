@@ -18,6 +18,9 @@ from consumer.warehouse.identities import learn_identities
 from consumer.warehouse.marks import place_marks
 from consumer.warehouse.messages import complete_waiting, find_facts, wait
 
+_NO_VERDICTS: Final = (
+    "create or replace temp table verdicts as select 0 as ordinal, '' as machine_rule where false"
+)
 _FROM_SEND: Final = ("configuration_set", "tenant", "from_domain", "tags")
 
 _QUARANTINE: Final = """
@@ -88,7 +91,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     batch: Batch,
     *,
     standing: Standing,
-    machine_expression: str,
+    verdicts_statement: str,
     append: Callable[[bytes], Segment] | None,
     replaces: Collection[str] = (),
     segment: Segment | None = None,
@@ -109,7 +112,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         connection: the writer's.
         batch: what to write.
         standing: what the writer knows already.
-        machine_expression: SQL over a row ``i`` that names the rule which judges it a machine's.
+        verdicts_statement: fills ``verdicts``, who of the arriving opens and clicks is a machine.
         append: writes the frame durably; None when the archive is off.
         replaces: sha256 of quarantined payloads that this batch holds anew.
         segment: where the frame lies already, when an archived batch is written again.
@@ -129,7 +132,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
         fates.update({fate: int(count) for fate, count in counted})
         if fates["inserted"] or fates["superseded"]:
-            _store(connection, rows, standing, machine_expression)
+            _store(connection, rows, standing, verdicts_statement)
     # 7
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
@@ -158,7 +161,7 @@ def _store(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.RecordBatch,
     standing: Standing,
-    machine_expression: str,
+    verdicts_statement: str,
 ) -> None:
     kinds = frozenset(pc.unique(rows["event_type"]).to_pylist())
     # 2
@@ -166,7 +169,7 @@ def _store(
     if len(poor):
         find_facts(connection, poor)
     # 3
-    _judge_machines(connection, kinds, machine_expression)
+    _judge_machines(connection, kinds, verdicts_statement)
     _insert(connection, has_poor=len(poor) > 0)
     if len(poor):
         wait(connection)
@@ -183,16 +186,10 @@ def _store(
 
 
 def _judge_machines(
-    connection: duckdb.DuckDBPyConnection, kinds: frozenset[str], expression: str
+    connection: duckdb.DuckDBPyConnection, kinds: frozenset[str], statement: str
 ) -> None:
-    """Fill ``verdicts``: a row per open or click that a rule judges a machine's."""
-    wanted = "i.event_type in ('Open', 'Click')" if kinds & {"Open", "Click"} else "false"
-    connection.execute(
-        f"""
-        create or replace temp table verdicts as
-        select i.ordinal, {expression} as machine_rule from incoming as i where {wanted}
-        """
-    )
+    """Fill ``verdicts``: a row per open or click, with the rule that judges it a machine's."""
+    connection.execute(statement if kinds & {"Open", "Click"} else _NO_VERDICTS)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:

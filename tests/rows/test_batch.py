@@ -149,8 +149,12 @@ def test_without_archive_a_batch_has_no_frame(letter: "Letter") -> None:
     assert b"" == builder.finish().frame
 
 
-def test_an_archived_batch_keeps_its_id(builder: BatchBuilder, letter: "Letter") -> None:
-    add(builder, letter.send())
+def test_an_archived_batch_keeps_its_id_and_the_next_gets_another(letter: "Letter") -> None:
     batch_id = uuid.UUID(int=7)
+    builder = BatchBuilder("files", SECRET, batch_id=batch_id)
+    add(builder, letter.send())
+    first = builder.finish()
+    add(builder, letter.send())
 
-    assert batch_id == builder.finish(batch_id=batch_id).batch_id
+    assert batch_id == first.batch_id
+    assert batch_id != builder.finish().batch_id

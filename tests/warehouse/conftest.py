@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from consumer.batch import Batch
+from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
 from consumer.envelope import Envelope
 from consumer.resources import sql_folder
@@ -40,12 +40,12 @@ class Desk:
         batch_id: UUID | None = None,
     ) -> Batch:
         """Decode payloads, each from an envelope of its own, into one batch."""
-        builder = self.warehouse.new_builder(source)
+        builder = BatchBuilder(source, self.warehouse.secret, batch_id=batch_id)
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
             for decoded in decode(Envelope(body, None, source, received_at)):
                 builder.add(decoded)
-        return builder.finish(positions=positions, batch_id=batch_id)
+        return builder.finish(positions=positions)
 
     def write(self, *payloads: Mapping[str, Any] | bytes) -> WriteResult:
         """Commit payloads as one batch."""
