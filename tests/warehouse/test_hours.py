@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
-from consumer.warehouse.hours import hours_of, within
+from consumer.warehouse.hours import hours_of, near, within
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 HOUR = timedelta(hours=1)
@@ -96,3 +96,27 @@ def test_a_batch_of_ten_thousand_scattered_hours_costs_no_second() -> None:
     within("seen_at", range(0, 20_000, 2))
 
     assert time.process_time() - began < 1
+
+
+def test_near_an_instant_is_a_second_either_side() -> None:
+    at = EPOCH + 10 * HOUR
+    condition = near("seen_at", instants(at, at))
+    second, micro = timedelta(seconds=1), timedelta(microseconds=1)
+
+    assert 1 == condition.count(">=")
+    assert [at - second, at + second - micro] == matched(
+        condition, at - second - micro, at - second, at + second - micro, at + second
+    )
+
+
+def test_near_no_instants_never_holds() -> None:
+    assert "false" == near("seen_at", instants())
+    assert "false" == near("seen_at", pa.array([None], pa.timestamp("us")))
+
+
+def test_near_many_instants_is_within_their_hours() -> None:
+    many = [EPOCH + number * HOUR for number in range(0, 200, 2)]
+    condition = near("seen_at", instants(*many))
+
+    assert many == matched(condition, *many)
+    assert within("seen_at", hours_of(instants(*many))) == condition
