@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from consumer.batch import Batch
 from consumer.door_client import DoorClient
-from consumer.errors import WarehouseLocked
+from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
 from consumer.settings import WarehouseSettings
 from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
 from consumer.warehouse.recount import Finding, verify
@@ -82,8 +82,16 @@ class OpenedWarehouse:
         return self._warehouse.read(sql, params)
 
     def write(self, batch: Batch, *, replaces: Collection[str] = ()) -> WriteResult:
-        """Commit a batch."""
-        return self._warehouse.write(batch, replaces=replaces)
+        """Commit a batch; an open outcome is settled here, as this process has no readers.
+
+        The file is closed and opened anew, and the ledger says whether the batch is in it.
+        """
+        try:
+            return self._warehouse.write(batch, replaces=replaces)
+        except CommitOutcomeUnknown:
+            self._warehouse.reopen()
+            settled = self._warehouse.result_of(batch.batch_id)
+            return settled or self._warehouse.write(batch, replaces=replaces)
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
         """Forget payloads in quarantine."""

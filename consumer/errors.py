@@ -1,19 +1,19 @@
 """Faults of the world, as exceptions; faults in the data are values (see `consumer.decoded`).
 
-    DuckpostError                      exit 1  failed
-    ├── UsageError                     exit 2  a command used in a way that cannot work
-    ├── SettingsError                  exit 2  configuration refused; all faults at once
-    ├── SourceError                    exit 1  a transport failed
-    │   ├── SourceUnavailable          retryable: network, throttling, 5xx
-    │   │   └── ObjectGone             an S3 object that a notice names is not there
-    │   └── SourceDenied               exit 3  credentials, permission, no such queue
-    ├── QueryError                     exit 1  a reader's statement was refused or failed
-    └── WarehouseError                 exit 4  the warehouse failed
-        ├── WarehouseLocked            exit 4  another process has the file
-        ├── WarehouseFull              retryable: no room on the disk, memory limit
-        ├── WarehouseDamaged           exit 4  the file does not open and could not be mended
-        ├── WarehouseNewer             exit 4  written by a newer duckpost
-        └── CommitOutcomeUnknown       the COMMIT raised: rows may or may not be there
+DuckpostError                      exit 1  failed
+├── UsageError                     exit 2  a command used in a way that cannot work
+├── SettingsError                  exit 2  configuration refused; all faults at once
+├── SourceError                    exit 1  a transport failed
+│   ├── SourceUnavailable          retryable: network, throttling, 5xx
+│   │   └── ObjectGone             an S3 object that a notice names is not there
+│   └── SourceDenied               exit 3  credentials, permission, no such queue
+├── QueryError                     exit 1  a reader's statement was refused or failed
+└── WarehouseError                 exit 4  the warehouse failed
+    ├── WarehouseLocked            exit 4  another process has the file
+    ├── WarehouseFull              retryable: no room on the disk, memory limit
+    ├── WarehouseDamaged           exit 4  the file does not open and could not be mended
+    ├── WarehouseNewer             exit 4  written by a newer duckpost
+    └── CommitOutcomeUnknown       the COMMIT raised: rows may or may not be there
 """
 
 from typing import ClassVar

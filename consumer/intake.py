@@ -9,9 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from consumer.batch import Batch, BatchBuilder
-from consumer.decode import decode
+from consumer.decode import decode, refuse
+from consumer.decoded import Reason
 from consumer.envelope import Envelope
-from consumer.errors import SourceDenied, SourceError, SourceUnavailable, WarehouseFull
+from consumer.errors import ObjectGone, SourceDenied, SourceError, SourceUnavailable, WarehouseFull
 from consumer.settings import BatchSettings
 from consumer.sources.base import Source
 from consumer.telemetry import State, Telemetry
@@ -202,6 +203,11 @@ class Intake:
                     self._opened_at = started
                 self._builder.add(decoded)
         except SourceError as error:
+            if isinstance(error, ObjectGone) and error.is_final:
+                self._builder.add(refuse(envelope, Reason.OBJECT_GONE, str(error), error.notice))
+                self._opened_at = started if self._opened_at is None else self._opened_at
+                self._decoded.append(self._received.popleft())
+                return
             self._received.popleft()
             self.source.nack([envelope])
             self._log.warning("envelope handed back", origin=envelope.origin, error=str(error))

@@ -10,11 +10,11 @@ from consumer.decode.limits import DEFAULT, Limits
 from consumer.decode.stretch import SEAL_MAGIC, quarantine, seal, unseal
 from consumer.decode.unwrap import LEAST_RECIPIENT_BYTES, Unwrapper
 from consumer.decode.values import split_values
-from consumer.decoded import Decoded, Ignored, Quarantined
+from consumer.decoded import Decoded, Ignored, Quarantined, Reason
 from consumer.envelope import Envelope
 from schemas.events import parse_event
 
-__all__ = ["DEFAULT", "Limits", "decode"]
+__all__ = ["DEFAULT", "Limits", "decode", "refuse"]
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -38,6 +38,15 @@ def decode(envelope: Envelope, *, limits: Limits = DEFAULT) -> Iterator[Decoded]
         return _decode_stream(envelope, iter((body,)), limits)
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
     return _decode_stream(envelope, pieces, limits)
+
+
+def refuse(envelope: Envelope, reason: Reason, detail: str, evidence: bytes) -> Decoded:
+    """Quarantine an envelope that can never be read: what is kept of it is ``evidence``.
+
+    The archive keeps the verdict with it, so that a rebuild refuses it again.
+    """
+    verdict = quarantine(reason, detail, evidence)
+    return _give(envelope, verdict, raw=seal(verdict))
 
 
 def _decode_stream(

@@ -32,6 +32,8 @@ from incoming_quarantine as q
 where q.sha256 not in (select sha256 from quarantine)
 """
 
+_REASONS: Final = "select reason, count(*) from quarantine where batch_id = ? group by reason"
+
 _LEDGER: Final = """
 insert into ledger by name select
     $batch_id as batch_id, $source as source, $committed_at as committed_at,
@@ -259,9 +261,9 @@ def _enter(  # noqa: PLR0913 - a ledger row is what it says
     removed: int,
     released: int,
 ) -> None:
-    reasons: dict[str, int] = {}
-    for reason in batch.quarantined["reason"].to_pylist():
-        reasons[reason] = reasons.get(reason, 0) + 1
+    reasons = dict(
+        connection.execute(_REASONS, [batch.batch_id]).fetchall() if result.quarantined else ()
+    )
     values: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "source": batch.source,

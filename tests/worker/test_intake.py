@@ -163,6 +163,18 @@ def test_an_object_that_breaks_off_keeps_what_was_read_and_comes_again(
     assert count_events(warehouse) == 3
 
 
+def test_an_object_that_stays_gone_ends_in_quarantine_and_its_notice_is_acked(
+    begin: Callable[..., Intake], script: Script, warehouse: Warehouse
+) -> None:
+    notice = b'{"Records": []}'
+    gone = ObjectGone("reading s3://b/k: there is no such object", is_final=True, notice=notice)
+    source = script([ManyEvents([], gone)])
+    begin(source).run()
+    assert len(source.acked) == 1
+    with warehouse.read("select reason, payload from quarantine") as reader:
+        assert reader.read_all().to_pylist() == [{"reason": "object_gone", "payload": notice}]
+
+
 def test_a_poison_payload_is_quarantined_and_acked_with_the_rest(
     begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse
 ) -> None:

@@ -1,0 +1,58 @@
+"""An open outcome in a process of its own: the ledger settles it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from consumer.access import OpenedWarehouse
+from consumer.decode import decode
+from consumer.envelope import Envelope
+from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+
+SEND = b"""{"eventType": "Send", "send": {}, "mail": {"timestamp": "2026-03-02T10:00:00.000Z",
+    "messageId": "0100019cad000000-1-000000", "destination": ["reader@example.com"], "tags": {}}}"""
+
+
+class BrokenOnce:
+    """The writer's connection, whose next COMMIT raises: before or after it took effect."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, commits: bool) -> None:
+        self._connection = connection
+        self._commits = commits
+
+    def execute(self, sql: str, *rest: Any) -> Any:  # noqa: ANN401 - as the real one
+        if sql == "commit":
+            if self._commits:
+                self._connection.execute("commit")
+            raise duckdb.TransactionException("Failed to commit: failed to pin block")
+        return self._connection.execute(sql, *rest)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the same
+        return getattr(self._connection, name)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return open_warehouse(tmp_path / "ses.duckdb", WarehouseOptions(min_free_bytes=0))
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_commit_of_unknown_outcome_is_settled_by_the_ledger(
+    warehouse: Warehouse, commits: bool
+) -> None:
+    builder = warehouse.new_builder("files")
+    for decoded in decode(Envelope(SEND, None, "test", datetime.now(UTC))):
+        builder.add(decoded)
+    warehouse._connection = BrokenOnce(warehouse._connection, commits=commits)  # type: ignore[assignment]  # it stands in
+    access = OpenedWarehouse(warehouse)
+
+    result = access.write(builder.finish())
+
+    assert (1, 0) == (result.inserted, result.duplicates)
+    with access.read("select count(*) as rows from events") as reader:
+        assert [{"rows": 1}] == reader.read_all().to_pylist()
+    assert all(finding.is_well for finding in access.verify())
+    access.close()
