@@ -175,6 +175,13 @@ def build_report(
     return [_to_group(row, by, is_cohort=is_cohort) for row in rows]
 
 
+def read_definitions_version(access: Access) -> str:
+    """Ask which definitions the figures follow: the version that docs/metrics.md carries."""
+    with access.read("select definitions_version() as version") as reader:
+        version: str = reader.read_all()["version"][0].as_py()
+    return version
+
+
 def _to_dimensions(by: Sequence[str], *, is_cohort: bool) -> tuple[str, list[object]]:
     """Return a struct's SQL with a field for each dimension, and the tag keys it asks for."""
     columns: dict[str, str] = {}

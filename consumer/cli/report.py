@@ -13,7 +13,15 @@ from rich.text import Text
 
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import NOTHING, PIPE_COLUMNS, open_console, to_cell, to_plain, to_safe_text
-from consumer.report import Axis, Figure, Group, build_report, parse_dimensions, parse_span
+from consumer.report import (
+    Axis,
+    Figure,
+    Group,
+    build_report,
+    parse_dimensions,
+    parse_span,
+    read_definitions_version,
+)
 
 _HINTS = {
     "event-time": "by event time: what happened in this span, whenever the mail was sent",
@@ -60,15 +68,22 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
         groups = build_report(
             access, since=starts_at, until=ends_at, by=dimensions, axis=cast("Axis", axis)
         )
+        version = read_definitions_version(access)
     if is_json:
-        head = {"since": f"{starts_at}Z", "until": f"{ends_at}Z", "axis": axis}
+        head = {
+            "since": f"{starts_at}Z",
+            "until": f"{ends_at}Z",
+            "axis": axis,
+            "definitions_version": version,
+        }
         click.echo(json.dumps({**head, "groups": [_to_json(group) for group in groups]}))
         return
     console = open_console()
     if not groups:
         console.print(f"no events between {starts_at:%F %R} and {ends_at:%F %R} UTC")
         return
-    console.print(f"{starts_at:%F %R} to {ends_at:%F %R} UTC, {_HINTS[axis]}", style="dim")
+    span = f"{starts_at:%F %R} to {ends_at:%F %R} UTC"
+    console.print(f"{span}, {_HINTS[axis]} (definitions {version})", style="dim")
     _print_counts(console, groups)
     _print_rates(console, groups)
 

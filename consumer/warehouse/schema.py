@@ -104,6 +104,8 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path, *, time_zone: s
         connection.execute(view.read_text(encoding="utf-8"))
     connection.execute(f"create or replace macro report_time_zone() as '{time_zone}'")
     _set_fact(connection, "report_time_zone", time_zone)
+    ((version,),) = connection.execute("select definitions_version()").fetchall()
+    _set_fact(connection, "definitions_version", version)
     _set_fact(connection, "code_sha256", digest.hexdigest())
     connection.execute("commit")
 
