@@ -2,8 +2,8 @@
 -- may replace report_time_zone() by a constant, so that filters on days skip row
 -- groups.
 
--- Of the definitions in docs/metrics.md. It goes up whenever a figure changes for the same
--- events; the warehouse keeps it as a fact, and report shows it.
+-- Of the definitions in docs/metrics.md. It goes up whenever a figure changes for the
+-- same events; the warehouse keeps it as a fact, and report shows it.
 create or replace macro definitions_version() as '1';
 
 create or replace macro utc_now() as (now() at time zone 'UTC');
