@@ -87,7 +87,21 @@ class LogSettings(Section):
     )
 
 
-class SqsSettings(Section):
+class StreamSettings(Section):
+    """What every source has that never comes to an end."""
+
+    silence_secs: float = Field(
+        0.0,
+        ge=0,
+        description="without an event for this long, `/health` and the metrics call the source "
+        "silent; 0 never does. Choose more than your longest usual pause in sending",
+    )
+
+
+_SHARED = frozenset(StreamSettings.model_fields)
+
+
+class SqsSettings(StreamSettings):
     """An SQS queue; credentials come from the usual AWS places unless named here.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
@@ -289,7 +303,9 @@ def settings_table() -> str:
             env = f"{ENV_PREFIX}WAREHOUSE"
         lines.append(f"| `{section}.{key}` | {_default(field)} | `{env}` | {field.description} |")
     for tag, model in zip(_tags(), _source_models(), strict=True):
-        for key, field in model.model_fields.items():
+        # what a source shares with others comes after its own
+        fields = sorted(model.model_fields.items(), key=lambda item: item[0] in _SHARED)
+        for key, field in fields:
             meaning = f'`"{tag}"`' if key == "type" else field.description
             lines.append(f"| `sources[].{key}` ({tag}) | {_default(field)} | - | {meaning} |")
     return "\n".join(lines) + "\n"

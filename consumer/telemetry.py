@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
+from types import MappingProxyType
 from typing import Literal, TextIO
 
 import pyarrow.compute as pc
@@ -31,7 +32,9 @@ from consumer.warehouse import WriteResult
 WRITE_SECS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 FATES = ("inserted", "superseded", "duplicates", "quarantined", "ignored")
 
-State = Literal["starting", "up", "unavailable", "denied", "warehouse_full", "failed", "done"]
+State = Literal[
+    "starting", "up", "silent", "unavailable", "denied", "warehouse_full", "failed", "done"
+]
 WELL: frozenset[State] = frozenset({"starting", "up", "done"})
 
 
@@ -63,13 +66,17 @@ class SourceHealth:
     Attributes:
         since: epoch seconds at which `state` began.
         detail: for a person; empty while all is well.
-        last_event_at: epoch seconds of the last commit that held something of this source.
+        last_event_at: epoch seconds of the last commit that held an event of this source, be it
+            a known one; what went to quarantine or was ignored is none.
+        heard_at: monotonic seconds from which silence is counted: the last event's, or when the
+            source was added or became well, since an outage is no silence.
     """
 
     state: State = "starting"
     since: float = 0.0
     detail: str = ""
     last_event_at: float | None = None
+    heard_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -93,11 +100,23 @@ class Telemetry:
 
     Args:
         restarts: how often the worker has replaced its own process so far.
+        silence_secs: by source, after how long without an event a source that is up counts as
+            silent; never for those that are not named or have 0.
         clock: wall time, epoch seconds.
+        monotonic: seconds that no change of the wall clock moves, for silence.
     """
 
-    def __init__(self, *, restarts: int = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        restarts: int = 0,
+        silence_secs: Mapping[str, float] = MappingProxyType({}),
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._silence_secs = silence_secs
         self._clock = clock
+        self._monotonic = monotonic
         self._restarts = restarts
         self._lock = threading.Lock()
         self._counts: dict[str, _Counts] = {}
@@ -117,12 +136,18 @@ class Telemetry:
         """Make the source known, all its counters at zero: a rate needs a first value."""
         with self._lock:
             self._counts[name] = _Counts()
-            self._health[name] = SourceHealth(since=self._clock())
+            self._health[name] = SourceHealth(since=self._clock(), heard_at=self._monotonic())
 
     def set_state(self, source: str, state: State, detail: str = "") -> None:
-        """Note how the source is now and log the change; the same state again is silence."""
+        """Note how the source is now and log the change; the same state again logs nothing.
+
+        "up" becomes "silent" here: a source tells that it is up with every receive, so silence
+        is noticed within a second of its beginning, and over with the next event's commit.
+        """
         with self._lock:
             health = self._health[source]
+            if state == "up":
+                state, detail = self._tell_silence(source, health)
             if health.state == state:
                 return
             previous, health.state = health.state, state
@@ -131,6 +156,17 @@ class Telemetry:
             self._log.warning("source ill", source=source, state=state, detail=detail)
         elif previous not in WELL:
             self._log.info("source well again", source=source, state=state)
+
+    def _tell_silence(self, source: str, health: SourceHealth) -> tuple[State, str]:
+        now = self._monotonic()
+        if health.state not in WELL and health.state != "silent":
+            health.heard_at = now  # what waited meanwhile comes only now
+        limit_secs = self._silence_secs.get(source, 0.0)
+        if not limit_secs or now - health.heard_at < limit_secs:
+            return "up", ""
+        last = _to_iso(health.last_event_at)
+        since = f"since {last}" if last else "since the worker started"
+        return "silent", f"no event {since}, and silence_secs is {limit_secs:g}"
 
     def batch_closed(self, batch: Batch) -> None:
         """Count a batch as received and in flight: it is about to be written."""
@@ -172,7 +208,9 @@ class Telemetry:
             counts.recognised["expired"] += result.ignored - sum(batch.ignored.values())
             if newest is not None:
                 counts.newest_event_at = max(newest, counts.newest_event_at or newest)
-            self._health[batch.source].last_event_at = now
+            if result.inserted or result.superseded or result.duplicates:
+                health = self._health[batch.source]
+                health.last_event_at, health.heard_at = now, self._monotonic()
         self._write_secs.labels(batch.source).observe(write_secs)
         self._log.info(
             "batch committed",
@@ -254,15 +292,29 @@ class Telemetry:
         up = GaugeMetricFamily(
             "duckpost_source_up", "1 while the source is well.", labels=["source"]
         )
+        silent = GaugeMetricFamily(
+            "duckpost_source_silent",
+            "1 while the source is up and has brought no event for its silence_secs.",
+            labels=["source"],
+        )
+        heard = GaugeMetricFamily(
+            "duckpost_last_event_received_timestamp_seconds",
+            "When an event of the source was last committed.",
+            labels=["source"],
+        )
         for source, counts in self._counts.items():
+            health = self._health[source]
             in_flight.add_metric([source], counts.in_flight)
-            up.add_metric([source], self._health[source].state in WELL)
+            up.add_metric([source], health.state in WELL)
+            silent.add_metric([source], health.state == "silent")
+            if health.last_event_at is not None:
+                heard.add_metric([source], health.last_event_at)
             if counts.newest_event_at is not None:
                 newest.add_metric([source], counts.newest_event_at)
         restarts = CounterMetricFamily(
             "duckpost_restarts", "Times the worker replaced its own process.", self._restarts
         )
-        yield from (in_flight, newest, up, restarts)
+        yield from (in_flight, newest, heard, up, silent, restarts)
 
 
 def _newest_event_at(batch: Batch) -> float | None:

@@ -11,7 +11,7 @@ import structlog
 from consumer import door, health
 from consumer.access import OpenedWarehouse, to_options
 from consumer.cli.options import configured
-from consumer.cli.sources import open_sources
+from consumer.cli.sources import open_sources, to_silence
 from consumer.errors import EXIT_FAILED
 from consumer.listener import Listener
 from consumer.settings import Settings, load_settings
@@ -47,7 +47,9 @@ def _work(file: Warehouse, settings: Settings) -> End:
     log = structlog.get_logger()
     with contextlib.ExitStack() as stack:
         sources = open_sources(settings.sources)
-        telemetry = Telemetry(restarts=count_restarts())
+        telemetry = Telemetry(
+            restarts=count_restarts(), silence_secs=to_silence(settings.sources, sources)
+        )
         worker = Worker(sources, file, limits=settings.batch, telemetry=telemetry)
         if settings.telemetry.enabled:
             bound = health.bind(settings.telemetry)

@@ -4,7 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from consumer.errors import SettingsError
-from consumer.settings import DEFAULT_FILE, FilesSettings, SourceSettings, SqsSettings
+from consumer.settings import (
+    DEFAULT_FILE,
+    FilesSettings,
+    SourceSettings,
+    SqsSettings,
+    StreamSettings,
+)
 from consumer.sources.aws import AwsAccess
 from consumer.sources.base import Source
 from consumer.sources.files import FilesSource
@@ -32,6 +38,18 @@ def open_sources(settings: Sequence[SourceSettings]) -> list[Source]:
             "that name, and one worker needs a queue only once (raise its receivers instead)"
         )
     return sources
+
+
+def to_silence(settings: Sequence[SourceSettings], sources: Sequence[Source]) -> dict[str, float]:
+    """Return each source's ``silence_secs`` by its name; ``sources`` were opened from ``settings``.
+
+    Files come to an end, and are not listed.
+    """
+    return {
+        source.name: one.silence_secs
+        for one, source in zip(settings, sources, strict=True)
+        if isinstance(one, StreamSettings)
+    }
 
 
 def probe(settings: SourceSettings) -> list[str]:
