@@ -55,7 +55,7 @@ def to_token(text: str, secret: bytes) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), key=secret, digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=131_072)
+@lru_cache(maxsize=16_384)
 def parse_address(written: str, secret: bytes) -> Address:
     """Take apart one address as SES wrote it; never fails, whatever it is."""
     text = normalise(written)

@@ -13,7 +13,7 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.schema import migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
-_CHECKPOINT_THRESHOLD: Final = "128MB"
+_CHECKPOINT_THRESHOLD: Final = "64MB"
 
 
 @dataclass(frozen=True, slots=True)
