@@ -175,13 +175,16 @@ def test_an_object_that_stays_gone_ends_in_quarantine_and_its_notice_is_acked(
         assert reader.read_all().to_pylist() == [{"reason": "object_gone", "payload": notice}]
 
 
-def test_a_poison_payload_is_quarantined_and_acked_with_the_rest(
+def test_d5_what_cannot_be_parsed_is_kept_verbatim_and_acked_with_the_rest(
     begin: Callable[..., Intake], script: Script, send: Send, warehouse: Warehouse
 ) -> None:
     source = script([send(1), b"not json at all", send(2)])
     begin(source).run()
     assert len(source.acked) == 3
     assert count_events(warehouse) == 2
+    with warehouse.read("select reason, payload from quarantine") as reader:
+        kept = reader.read_all().to_pylist()
+    assert kept == [{"reason": "not_json", "payload": b"not json at all"}]
 
 
 def test_a_full_warehouse_nacks_stops_receiving_and_resumes_alone(  # noqa: PLR0917 - fixtures
