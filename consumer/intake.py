@@ -14,7 +14,7 @@ from consumer.decoded import Reason
 from consumer.envelope import Envelope
 from consumer.errors import ObjectGone, SourceDenied, SourceError, SourceUnavailable, WarehouseFull
 from consumer.settings import BatchSettings
-from consumer.sources.base import Source
+from consumer.sources.base import ResumingSource, Source
 from consumer.telemetry import State, Telemetry
 from consumer.warehouse import WriteResult
 
@@ -113,6 +113,7 @@ class Intake:
         backoff: Backoff | None = None,
     ) -> None:
         self.source = source
+        self._resuming = source if isinstance(source, ResumingSource) else None
         self._builder = builder
         self._write = write
         self._has_room = has_room
@@ -233,7 +234,8 @@ class Intake:
             self._settle()
             return
         payload_bytes = self._builder.payload_bytes
-        batch = self._builder.finish()
+        positions = self._resuming.positions(self._decoded) if self._resuming else None
+        batch = self._builder.finish(positions=positions)
         self._opened_at = None
         self._telemetry.batch_closed(batch)
         started = self._clock()

@@ -18,7 +18,7 @@ import structlog
 from consumer.errors import EXIT_FAILED
 from consumer.intake import Backoff, Intake, Stop
 from consumer.settings import BatchSettings
-from consumer.sources.base import Source
+from consumer.sources.base import ResumingSource, Source
 from consumer.telemetry import Telemetry
 from consumer.warehouse import Warehouse
 
@@ -64,6 +64,9 @@ class Worker:
         self._stop = stop or Stop()
         self._clock = clock
         self._log = structlog.get_logger()
+        for source in sources:
+            if isinstance(source, ResumingSource):
+                source.restore(warehouse.positions(source.name))
         self._intakes = [
             Intake(
                 source,

@@ -1,7 +1,7 @@
 """The contract every source keeps."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from consumer.envelope import Envelope
 
@@ -45,4 +45,21 @@ class Source(Protocol):
     @property
     def exhausted(self) -> bool:
         """Whether nothing will ever come again (a one-shot source of files); queues say False."""
+        ...
+
+
+@runtime_checkable
+class ResumingSource(Source, Protocol):
+    """A source whose transport keeps no account of what was read: the warehouse does.
+
+    A position is committed in the transaction of the rows that it stands behind, so the two
+    never differ.
+    """
+
+    def restore(self, positions: Mapping[str, str]) -> None:
+        """Take in what is committed, by part; called once, before the first `receive`."""
+        ...
+
+    def positions(self, envelopes: Sequence[Envelope]) -> Mapping[str, str]:
+        """Return part → position, to be committed with a batch that ``envelopes`` end in."""
         ...
