@@ -48,6 +48,10 @@ class Batch:
         received: what the conservation law counts: payloads × recipients.
         first_received_at, last_received_at: of its envelopes; None when empty.
         positions: part of the source → where to read on, committed with the rows.
+        expects: part → the position that must be the stored one, None for none yet; otherwise
+            nothing of the batch is written. Parts not named here are not compared.
+        positions_of: the name the positions are kept under, where several sources share them;
+            empty for the batch's own source.
         frame: the archive's frame; empty when the archive is off.
     """
 
@@ -61,6 +65,8 @@ class Batch:
     first_received_at: datetime | None
     last_received_at: datetime | None
     positions: Mapping[str, str] = field(default_factory=dict)
+    expects: Mapping[str, str | None] = field(default_factory=dict)
+    positions_of: str = ""
     frame: bytes = b""
 
     def to_bytes(self) -> bytes:
@@ -74,6 +80,8 @@ class Batch:
             "first_received_at": _to_text(self.first_received_at),
             "last_received_at": _to_text(self.last_received_at),
             "positions": dict(self.positions),
+            "expects": dict(self.expects),
+            "positions_of": self.positions_of,
         }
         head = json.dumps(about).encode()
         rows, quarantined = _to_ipc(self.rows), _to_ipc(self.quarantined)
@@ -103,6 +111,8 @@ class Batch:
             first_received_at=_from_text(about["first_received_at"]),
             last_received_at=_from_text(about["last_received_at"]),
             positions=about["positions"],
+            expects=about["expects"],
+            positions_of=about["positions_of"],
             frame=bytes(view[start:]),
         )
 
@@ -165,16 +175,24 @@ class BatchBuilder:
         self.payloads += 1
         self.payload_bytes += len(decoded.raw)
 
-    def finish(self, *, positions: Mapping[str, str] | None = None) -> Batch:
+    def finish(
+        self,
+        *,
+        positions: Mapping[str, str] | None = None,
+        expects: Mapping[str, str | None] | None = None,
+        positions_of: str = "",
+    ) -> Batch:
         """Return what was added as one batch, and start anew.
 
         Args:
             positions: part of the source → where to read on once this batch is committed.
+            expects: see `Batch`.
+            positions_of: see `Batch`.
         """
         first, last = self._received_at or (None, None)
         frame = b""
         if self._frame is not None and self.payloads:
-            frame = self._frame.finish(positions or {})
+            frame = self._frame.finish(positions or {}, positions_of)
         batch = Batch(
             batch_id=self._batch_id,
             source=self.source,
@@ -186,6 +204,8 @@ class BatchBuilder:
             first_received_at=first,
             last_received_at=last,
             positions=positions or {},
+            expects=expects or {},
+            positions_of=positions_of,
             frame=frame,
         )
         self._start(uuid.uuid4())

@@ -6,13 +6,15 @@ DuckpostError                      exit 1  failed
 ├── SourceError                    exit 1  a transport failed
 │   ├── SourceUnavailable          retryable: network, throttling, 5xx
 │   │   └── ObjectGone             an S3 object that a notice names is not there
-│   └── SourceDenied               exit 3  credentials, permission, no such queue
+│   ├── SourceDenied               exit 3  credentials, permission, no such queue
+│   └── EnvelopesLost              retryable: what was handed out is somebody else's now
 ├── QueryError                     exit 1  a reader's statement was refused or failed
 └── WarehouseError                 exit 4  the warehouse failed
     ├── WarehouseLocked            exit 4  another process has the file
     ├── WarehouseFull              retryable: no room on the disk, memory limit
     ├── WarehouseDamaged           exit 4  the file does not open and could not be mended
     ├── WarehouseNewer             exit 4  written by a newer duckpost
+    ├── PositionMoved              retryable: somebody else read on from there already
     └── CommitOutcomeUnknown       the COMMIT raised: rows may or may not be there
 """
 
@@ -75,6 +77,12 @@ class SourceDenied(SourceError):  # noqa: N818 - the same
     exit_code = EXIT_DENIED
 
 
+class EnvelopesLost(SourceError):  # noqa: N818 - the same
+    """Another reader has what the source handed out: drop it unwritten, all of it comes again."""
+
+    retryable = True
+
+
 class QueryError(DuckpostError):
     """A reader's statement was refused, or failed for its own reasons; the warehouse is well."""
 
@@ -105,6 +113,16 @@ class WarehouseDamaged(WarehouseError):  # noqa: N818 - the same
 
 class WarehouseNewer(WarehouseError):  # noqa: N818 - the same
     """The file was written by a newer duckpost than this one."""
+
+
+class PositionMoved(WarehouseError):  # noqa: N818 - the same
+    """A batch reads on from a position that is not the stored one; it was rolled back whole.
+
+    Somebody else committed what it holds, or part of it: the fence that keeps a reader which
+    lost its partitions without noticing from writing them twice.
+    """
+
+    retryable = True
 
 
 class CommitOutcomeUnknown(WarehouseError):  # noqa: N818 - the same

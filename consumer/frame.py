@@ -70,10 +70,16 @@ class FrameBuilder:
         self._raws.append(decoded.raw)
         self._raw_bytes += len(decoded.raw)
 
-    def finish(self, positions: Mapping[str, str]) -> bytes:
-        """Return the whole frame, compressed; ``positions`` is where to read on after it."""
+    def finish(self, positions: Mapping[str, str], positions_of: str = "") -> bytes:
+        """Return the whole frame, compressed.
+
+        Args:
+            positions: where to read on after it, by part.
+            positions_of: the name they are kept under; empty for the frame's source.
+        """
         self._close_section()
-        self._feed(_to_line({"positions": dict(positions)}))
+        shared = {"of": positions_of} if positions_of else {}
+        self._feed(_to_line({"positions": dict(positions), **shared}))
         self._compressed.append(self._stream.flush())
         return b"".join(self._compressed)
 
@@ -110,6 +116,7 @@ class FrameReader:
             raise ValueError(f"frame of format {about['format']}, expected {_FORMAT}")
         self.head = Head(UUID(about["batch_id"]), about["source"])
         self.positions: Mapping[str, str] = {}
+        self.positions_of = ""
 
     def payloads(self) -> Iterator[Stored]:
         """Yield the payloads in the order in which they were added."""
@@ -117,6 +124,7 @@ class FrameReader:
             about = json.loads(line)
             if "positions" in about:
                 self.positions = about["positions"]
+                self.positions_of = about.get("of", "")
                 return
             received_at = datetime.fromisoformat(about["received_at"])
             for length in about["bytes"]:

@@ -107,7 +107,7 @@ def _build_again(frame: bytes, warehouse: Warehouse) -> Batch:
         envelope = Envelope(stored.raw, None, stored.origin, stored.received_at, stored.region)
         for decoded in decode(envelope):
             builder.add(decoded)
-    return builder.finish(positions=reader.positions)
+    return builder.finish(positions=reader.positions, positions_of=reader.positions_of)
 
 
 def _check_unlocked(place: Place, options: WarehouseOptions) -> None:

@@ -88,6 +88,7 @@ class Warehouse:
 
         Raises:
             WarehouseFull: no room; nothing was written, and a later try may succeed.
+            PositionMoved: a position is not the one that the batch expects; nothing was written.
             CommitOutcomeUnknown: the outcome is open and this object is of no more use.
             WarehouseError: the batch was rolled back.
         """
@@ -158,9 +159,10 @@ class Warehouse:
 
     def positions(self, source: str) -> dict[str, str]:
         """Where to read on, by part, as committed with the rows of ``source``."""
-        rows = self._connection.execute(
-            "select part, position from positions where source = ?", [source]
-        ).fetchall()
+        with self._lock:
+            rows = self._connection.execute(
+                "select part, position from positions where source = ?", [source]
+            ).fetchall()
         return dict(rows)
 
     def checkpoint(self) -> None:

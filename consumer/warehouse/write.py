@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.batch import Batch
+from consumer.errors import PositionMoved
 from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
 from consumer.warehouse.forms import judge
@@ -100,6 +101,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
 ) -> WriteResult:
     """Do everything of a batch but the COMMIT, inside the caller's transaction.
 
+    0. Compare the positions it reads on from with the stored ones, before its frame is archived:
+       a refused batch leaves no trace.
     1. Judge every row: new, duplicate, the better copy of one that is there, too old.
     2. Look up what belongs to the message for rows that don't carry it.
     3. Insert the rows that stay; note those that wait for their Send.
@@ -108,7 +111,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     6. Learn which identity stands behind a source address.
     7. Take out of quarantine what this batch replays, then quarantine what no schema accepted:
        a payload that is refused again stays.
-    8. Append the frame to the archive, then the ledger's row that names it.
+    8. Append the frame to the archive, then the ledger's row that names it and the positions.
 
     Args:
         connection: the writer's.
@@ -119,6 +122,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         replaces: sha256 of quarantined payloads that this batch holds anew.
         segment: where the frame lies already, when an archived batch is written again.
     """
+    # 0
+    _compare_positions(connection, batch)
     rows = batch.rows
     fates = {"inserted": 0, "superseded": 0, "duplicate": 0, "expired": 0}
     removed = 0
@@ -290,14 +295,32 @@ def _enter(  # noqa: PLR0913 - a ledger row is what it says
     connection.execute(_LEDGER, values)
 
 
+def _compare_positions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Raise `PositionMoved` unless the batch reads on from where its source's rows end."""
+    if not batch.expects:
+        return
+    owner = batch.positions_of or batch.source
+    stored = dict(
+        connection.execute(
+            "select part, position from positions where source = ?", [owner]
+        ).fetchall()
+    )
+    for part, expected in batch.expects.items():
+        found = stored.get(part)
+        if found != expected:
+            raise PositionMoved(
+                f"writing batch {batch.batch_id} of {batch.source}: it reads on from "
+                f"{expected or 'the start'} of {part}, the warehouse is at {found or 'the start'}. "
+                "Another reader was faster; nothing of the batch is written."
+            )
+
+
 def _keep_positions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    owner = batch.positions_of or batch.source
     for part, position in batch.positions.items():
+        connection.execute("delete from positions where source = ? and part = ?", [owner, part])
         connection.execute(
-            "delete from positions where source = ? and part = ?", [batch.source, part]
-        )
-        connection.execute(
-            "insert into positions values (?, ?, ?, ?)",
-            [batch.source, part, position, batch.batch_id],
+            "insert into positions values (?, ?, ?, ?)", [owner, part, position, batch.batch_id]
         )
 
 
