@@ -4,12 +4,13 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-exampl
 https://docs.aws.amazon.com/ses/latest/dg/notification-examples.html
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 Event = dict[str, Any]
 
@@ -218,6 +219,13 @@ class Letter:
         if is_cut:
             thing["timestamp"] = thing["timestamp"][:19] + ".000Z"
         return {"notificationType": event["eventType"], "mail": mail, key: thing}
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A verb run in this process sends the log to a stream that ends with its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
