@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consumer.errors import SettingsError
+from consumer import listener
 from consumer.settings import TelemetrySettings
 from consumer.telemetry import Telemetry
 
@@ -31,13 +31,9 @@ def bind(settings: TelemetrySettings) -> socket.socket:
 
     Raises `SettingsError` when the port is taken or the address is not this machine's.
     """
-    address = (settings.host, settings.port)
-    try:
-        return socket.create_server(
-            address, family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        )
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port} for /metrics and /health: "
-            f"{error.strerror}; set telemetry.port to another port, or telemetry.enabled = false"
-        ) from error
+    return listener.bind(
+        settings.host,
+        settings.port,
+        what="/metrics and /health",
+        advice="set telemetry.port to another port, or telemetry.enabled = false",
+    )

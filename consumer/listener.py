@@ -1,14 +1,44 @@
 """Serves an ASGI application from a thread of its own, over TCP or a Unix socket."""
 
+import asyncio
 import socket
+import ssl
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import uvicorn
 from starlette.applications import Starlette
 
+from consumer.errors import SettingsError
+
 START_SECS = 10.0
+HANDSHAKE_SECS = 5.0  # asyncio waits a minute, in which a socket costs its opener nothing
+BACKLOG = 128
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """asyncio's loop, which cuts off a TLS handshake that takes its time."""
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:  # noqa: ANN401 - passed on as they come
+        """See `asyncio.loop.create_server`."""
+        if kwargs.get("ssl") is not None:
+            kwargs.setdefault("ssl_handshake_timeout", HANDSHAKE_SECS)
+        return await super().create_server(*args, **kwargs)
+
+
+def bind(host: str, port: int, *, what: str, advice: str) -> socket.socket:
+    """Bind a listening socket.
+
+    Raises `SettingsError` when the port is taken or the address is not this machine's;
+    ``what`` would have listened there, and ``advice`` says which settings to change.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        text = f"cannot listen on {host}:{port} for {what}: {error.strerror}; {advice}"
+        raise SettingsError(text) from error
 
 
 class Listener:
@@ -17,22 +47,39 @@ class Listener:
     Args:
         app: the application.
         bound: a socket that is bound already, so that failing to bind is the caller's to report.
+        protocol: what speaks HTTP on a connection; uvicorn's own unless strangers come in.
+        most_header_bytes: of one request.
+        idle_secs: how long a connection stays open between two requests.
+        tls: for HTTPS.
     """
 
-    def __init__(self, app: Starlette, bound: socket.socket) -> None:
+    def __init__(  # noqa: PLR0913 - all but two for others to put in
+        self,
+        app: Starlette,
+        bound: socket.socket,
+        *,
+        protocol: type[asyncio.Protocol] | Literal["h11"] = "h11",
+        most_header_bytes: int | None = None,
+        idle_secs: int = 5,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._socket = bound
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                timeout_graceful_shutdown=2,
-            )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            loop="consumer.listener:Loop",
+            http=protocol,
+            ws="none",
+            backlog=BACKLOG,
+            h11_max_incomplete_event_size=most_header_bytes,
+            timeout_keep_alive=idle_secs,
+            timeout_graceful_shutdown=2,
         )
+        config.load()
+        config.ssl = tls  # made by the caller, who can say what is wrong with its files
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [bound]}, daemon=True
         )

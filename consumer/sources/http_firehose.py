@@ -1,0 +1,173 @@
+"""Amazon Data Firehose's HTTP endpoint: a request of many records, answered once they are safe.
+
+https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html
+"""
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from consumer.envelope import Body
+from consumer.sources.http_body import read_body
+from consumer.sources.http_refusal import Refusal, Why
+from consumer.sources.http_source import Bounds, HttpSource, find_arn_region
+
+# The largest body that Firehose sends. A 413 makes it drop the records without its backup
+# bucket, so nothing that could come from it may get one.
+MOST_BODY_BYTES = 64 * 1024 * 1024
+PROTOCOL_VERSION = "1.0"
+WAITS_SECS = 170.0  # Firehose gives up after three minutes
+_BOUNDS = Bounds(answer_secs=WAITS_SECS)
+_WHOLE_BYTES = 1024 * 1024
+_PIECE_CHARS = 256 * 1024
+_PARSED_INLINE_BYTES = 256 * 1024
+_REGION_KEYS = ("region", "aws_region", "aws-region", "awsRegion")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirehoseOptions:
+    """What a Firehose endpoint may be told.
+
+    Attributes:
+        path: where it is served.
+        access_keys: of which a request must bring one; two, so that a key can be changed without
+            a gap. Empty: anybody may send.
+        bounds: what is held at most.
+    """
+
+    path: str
+    access_keys: tuple[str, ...]
+    bounds: Bounds = _BOUNDS
+
+
+class FirehoseSource(HttpSource):
+    """A Firehose endpoint as a `consumer.sources.base.Source`; an envelope is one request.
+
+    Neither a request id nor a body seen before is remembered: Firehose's retry of what is
+    committed holds the same events, is found to be duplicates, and gets the same answer.
+    """
+
+    def __init__(
+        self, options: FirehoseOptions, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__("firehose", options.path, options.bounds, clock=clock)
+        self._keys = [key.encode() for key in options.access_keys]
+        self._parsing = asyncio.Lock()  # one large body at a time is held twice
+
+    async def _take(self, request: Request) -> Response:
+        """Take one request in.
+
+        1. Who sends, and in which protocol: before a byte of the body is read.
+        2. The body, within bounds.
+        3. Its records to the worker; wait for the commit.
+        """
+        self._check_key(request)  # 1
+        version = request.headers.get("x-amz-firehose-protocol-version")
+        if version != PROTOCOL_VERSION:
+            told = f"X-Amz-Firehose-Protocol-Version: expected {PROTOCOL_VERSION}"
+            raise Refusal(Why.BAD_REQUEST, told)
+        with self._admitted() as admission:
+            raw = await read_body(  # 2
+                request,
+                most_bytes=MOST_BODY_BYTES,
+                grow=lambda size: self._grow(admission, size),
+            )
+            delivery = await self._parse(raw)
+            body: bytes | Body = raw if len(raw) <= _WHOLE_BYTES else delivery
+            del raw  # a large one lives on in its records alone
+            await self._deliver(admission, body, region=_find_region(request))  # 3
+        return _say(200, delivery.request_id)
+
+    def _to_response(self, request: Request, refusal: Refusal) -> Response:
+        request_id = request.headers.get("x-amz-firehose-request-id", "")
+        return _say(refusal.status, request_id, str(refusal))
+
+    def _check_key(self, request: Request) -> None:
+        if not self._keys:
+            return
+        given = request.headers.getlist("x-amz-firehose-access-key")
+        if not given or given == [""]:
+            raise Refusal(Why.KEY_MISSING, "X-Amz-Firehose-Access-Key is missing")
+        # Every key is compared, so that the time taken says nothing about which one was near.
+        matches = [hmac.compare_digest(key, given[0].encode("latin-1")) for key in self._keys]
+        if len(given) > 1 or not any(matches):
+            raise Refusal(Why.KEY_WRONG, "X-Amz-Firehose-Access-Key is not one of ours")
+
+    async def _parse(self, raw: bytes) -> "Delivery":
+        if len(raw) <= _PARSED_INLINE_BYTES:
+            return parse_delivery(raw)
+        async with self._parsing:
+            return await asyncio.to_thread(parse_delivery, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request's records; also the `Body` of a large request: the same in smaller requests.
+
+    One JSON value of 64 MiB would be more than decoding takes on, and of the smaller ones a bad
+    record spoils none but itself.
+    """
+
+    request_id: str
+    records: Sequence[object]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give requests of some 256 KiB each, in the order of the records."""
+        group: list[object] = []
+        size = 0
+        for record in self.records:
+            group.append(record)
+            data = record.get("data") if isinstance(record, dict) else None
+            size += len(data) if isinstance(data, str) else 0
+            if size >= _PIECE_CHARS:
+                yield self._to_request(group)
+                group, size = [], 0
+        if group:
+            yield self._to_request(group)
+
+    def _to_request(self, records: list[object]) -> bytes:
+        return json.dumps({"requestId": self.request_id, "records": records}).encode() + b"\n"
+
+
+def parse_delivery(raw: bytes) -> Delivery:
+    """Read a request's body; its records are judged later, one by one. Raises `Refusal`."""
+    try:
+        value = from_json(raw, cache_strings="none")
+    except ValueError as error:
+        raise Refusal(Why.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
+    request_id = value.get("requestId") if isinstance(value, dict) else None
+    records = value.get("records") if isinstance(value, dict) else None
+    if not isinstance(request_id, str) or not request_id:
+        raise Refusal(Why.BAD_REQUEST, "requestId: expected text")
+    if not isinstance(records, list):
+        raise Refusal(Why.BAD_REQUEST, "records: expected a list")
+    return Delivery(request_id, records)
+
+
+def _say(status: int, request_id: str, error: str | None = None) -> Response:
+    """Answer as Firehose demands: anything but this form is a failed delivery to it."""
+    content: dict[str, object] = {"requestId": request_id, "timestamp": time.time_ns() // 1_000_000}
+    if error is not None:
+        content["errorMessage"] = error
+    return JSONResponse(content, status_code=status)
+
+
+def _find_region(request: Request) -> str | None:
+    """Find the region in the common attributes, which the operator chose, or the stream's ARN."""
+    try:
+        value = from_json(request.headers.get("x-amz-firehose-common-attributes", "{}"))
+    except ValueError:
+        value = None
+    attributes = value.get("commonAttributes") if isinstance(value, dict) else None
+    if isinstance(attributes, dict):
+        for key in _REGION_KEYS:
+            if isinstance(attributes.get(key), str) and attributes[key]:
+                return str(attributes[key])
+    return find_arn_region(request.headers.get("x-amz-firehose-source-arn", ""))
