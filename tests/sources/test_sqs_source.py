@@ -271,7 +271,8 @@ def test_closing_gives_buffered_messages_back_at_once(
     _take(source, 1)
     eventually(lambda: source.in_flight == 20)
     source.close()
-    assert (19, 1) == (loopback.depth().visible, loopback.depth().in_flight)
+    # A poll still under way may take ten of them for a moment, and gives them back too.
+    eventually(lambda: (loopback.depth().visible, loopback.depth().in_flight) == (19, 1))
 
 
 def test_what_a_poll_brings_after_closing_is_given_back_at_once(
