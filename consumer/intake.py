@@ -12,9 +12,17 @@ from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode, refuse
 from consumer.decoded import Reason
 from consumer.envelope import Envelope
-from consumer.errors import ObjectGone, SourceDenied, SourceError, SourceUnavailable, WarehouseFull
+from consumer.errors import (
+    EnvelopesLost,
+    ObjectGone,
+    PositionMoved,
+    SourceDenied,
+    SourceError,
+    SourceUnavailable,
+    WarehouseFull,
+)
 from consumer.settings import BatchSettings
-from consumer.sources.base import ResumingSource, Source
+from consumer.sources.base import FencedSource, ResumingSource, Source, Step
 from consumer.telemetry import State, Telemetry
 from consumer.warehouse import WriteResult
 
@@ -114,6 +122,7 @@ class Intake:
     ) -> None:
         self.source = source
         self._resuming = source if isinstance(source, ResumingSource) else None
+        self._fenced = source if isinstance(source, FencedSource) else None
         self._builder = builder
         self._write = write
         self._has_room = has_room
@@ -147,6 +156,10 @@ class Intake:
                     self._is_full = True
                     self._give_back()
                     self._pause("warehouse_full", error, self._backoff.next_secs())
+                except (EnvelopesLost, PositionMoved) as error:
+                    self._log.warning("batch dropped, to be received anew", error=str(error))
+                    self._give_back()
+                    self._stop.wait(self._backoff.next_secs())
             self._finish()
         finally:
             self._give_back()
@@ -230,12 +243,12 @@ class Intake:
 
     def _flush(self) -> None:
         """Commit the batch at hand, then ack the envelopes that end in it."""
-        if self._builder.is_empty:
+        step = self._fenced.step(self._decoded) if self._fenced else None
+        if self._builder.is_empty and not (step and step.positions):
             self._settle()
             return
         payload_bytes = self._builder.payload_bytes
-        positions = self._resuming.positions(self._decoded) if self._resuming else None
-        batch = self._builder.finish(positions=positions)
+        batch = self._finish_batch(step)
         self._opened_at = None
         self._telemetry.batch_closed(batch)
         started = self._clock()
@@ -262,8 +275,16 @@ class Intake:
         self._max_rows = min(self._limits.max_rows, self._max_rows * 2)
         self._note_up()
 
+    def _finish_batch(self, step: Step | None) -> Batch:
+        if step is not None:
+            return self._builder.finish(
+                positions=step.positions, expects=step.expects, positions_of=step.positions_of
+            )
+        positions = self._resuming.positions(self._decoded) if self._resuming else None
+        return self._builder.finish(positions=positions)
+
     def _settle(self) -> None:
-        if self._decoded:
+        if self._decoded or self._fenced:
             self.source.ack(self._decoded)
             self._decoded = []
 
@@ -273,7 +294,7 @@ class Intake:
             return
         try:
             self._flush()
-        except WarehouseFull as error:
+        except (WarehouseFull, EnvelopesLost, PositionMoved) as error:
             self._log.warning("left without the last batch", error=str(error))
 
     def _give_back(self) -> None:
@@ -290,6 +311,14 @@ class Intake:
     def _note_up(self) -> None:
         self._is_full = False
         self._backoff.reset()
+        if self._fenced is not None:
+            condition = self._fenced.condition
+            self._telemetry.set_progress(
+                self.source.name, lag=condition.lag, skipped=condition.skipped
+            )
+            if condition.ailment:  # of some of its parts; the others go on
+                self._telemetry.set_state(self.source.name, "denied", condition.ailment)
+                return
         self._telemetry.set_state(self.source.name, "up")
 
     def _pause(self, state: State, error: Exception, secs: float) -> None:

@@ -88,6 +88,8 @@ class _Counts:
     payloads: int = 0
     rows: int = 0
     newest_event_at: float | None = None
+    lag: int | None = None
+    skipped: int = 0
     fates: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     recognised: Counter[str] = field(default_factory=Counter)
@@ -167,6 +169,12 @@ class Telemetry:
         last = _to_iso(health.last_event_at)
         since = f"since {last}" if last else "since the worker started"
         return "silent", f"no event {since}, and silence_secs is {limit_secs:g}"
+
+    def set_progress(self, source: str, *, lag: int | None, skipped: int) -> None:
+        """Note how much of a source waits to be read, and how much was gone before it was."""
+        with self._lock:
+            counts = self._counts[source]
+            counts.lag, counts.skipped = lag, skipped
 
     def batch_closed(self, batch: Batch) -> None:
         """Count a batch as received and in flight: it is about to be written."""
@@ -263,6 +271,7 @@ class Telemetry:
             "batches": ("Batches committed.", lambda c: c.batches),
             "payloads": ("Payloads committed.", lambda c: c.payloads),
             "rows": ("Rows added to events.", lambda c: c.rows),
+            "skipped": ("Gone from the source before they were read.", lambda c: c.skipped),
         }
         for name, (text, value) in plain.items():
             family = CounterMetricFamily(f"duckpost_{name}", text, labels=["source"])
@@ -289,6 +298,11 @@ class Telemetry:
             "When the newest event of the source happened.",
             labels=["source"],
         )
+        lag = GaugeMetricFamily(
+            "duckpost_lag",
+            "Envelopes that wait in the source, where it can tell.",
+            labels=["source"],
+        )
         up = GaugeMetricFamily(
             "duckpost_source_up", "1 while the source is well.", labels=["source"]
         )
@@ -309,12 +323,14 @@ class Telemetry:
             silent.add_metric([source], health.state == "silent")
             if health.last_event_at is not None:
                 heard.add_metric([source], health.last_event_at)
+            if counts.lag is not None:
+                lag.add_metric([source], counts.lag)
             if counts.newest_event_at is not None:
                 newest.add_metric([source], counts.newest_event_at)
         restarts = CounterMetricFamily(
             "duckpost_restarts", "Times the worker replaced its own process.", self._restarts
         )
-        yield from (in_flight, newest, heard, up, silent, restarts)
+        yield from (in_flight, newest, heard, lag, up, silent, restarts)
 
 
 def _newest_event_at(batch: Batch) -> float | None:

@@ -18,7 +18,7 @@ import structlog
 from consumer.errors import EXIT_FAILED
 from consumer.intake import Backoff, Intake, Stop
 from consumer.settings import BatchSettings
-from consumer.sources.base import ResumingSource, Source
+from consumer.sources.base import FencedSource, ResumingSource, Source
 from consumer.telemetry import Telemetry
 from consumer.warehouse import Warehouse
 
@@ -67,6 +67,8 @@ class Worker:
         for source in sources:
             if isinstance(source, ResumingSource):
                 source.restore(warehouse.positions(source.name))
+            if isinstance(source, FencedSource):
+                source.follow(warehouse.positions)
         self._intakes = [
             Intake(
                 source,

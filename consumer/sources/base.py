@@ -1,6 +1,7 @@
 """The contract every source keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from consumer.envelope import Envelope
@@ -62,4 +63,62 @@ class ResumingSource(Source, Protocol):
 
     def positions(self, envelopes: Sequence[Envelope]) -> Mapping[str, str]:
         """Return part → position, to be committed with a batch that ``envelopes`` end in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a batch takes a `FencedSource`.
+
+    Attributes:
+        positions: part → where to read on once the batch is committed.
+        expects: part → what must be stored when it is, None for nothing yet.
+        positions_of: the name they are kept under.
+    """
+
+    positions: Mapping[str, str]
+    expects: Mapping[str, str | None]
+    positions_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a `FencedSource` is doing.
+
+    Attributes:
+        lag: units that wait in the parts it holds; None while it does not know.
+        skipped: units that were gone before they could be read, since the start.
+        ailment: what is wrong with some parts while the others go on; empty when nothing is.
+    """
+
+    lag: int | None = None
+    skipped: int = 0
+    ailment: str = ""
+
+
+@runtime_checkable
+class FencedSource(Source, Protocol):
+    """A source whose parts move between readers while they read: Kafka's partitions.
+
+    Like a `ResumingSource`, but a batch names the positions that it reads on from too, and is
+    refused whole when they are not the stored ones. So a reader that lost a part without having
+    noticed writes nothing. `receive` raises `EnvelopesLost` when what it handed out must be
+    dropped, and returns nothing when it should be committed before the source can go on.
+    """
+
+    def follow(self, read_positions: Callable[[str], Mapping[str, str]]) -> None:
+        """Take in how to read what is committed under a name; called once, before `receive`."""
+        ...
+
+    def step(self, envelopes: Sequence[Envelope]) -> Step:
+        """Return what is to be committed with a batch that ``envelopes`` end in.
+
+        Called before each commit and each `ack`; no positions when there is nothing to keep.
+        Raises `EnvelopesLost`.
+        """
+        ...
+
+    @property
+    def condition(self) -> Condition:
+        """How it is doing, asked after each `receive`; must not block."""
         ...
