@@ -98,6 +98,7 @@ class SqsSource:
         self._polls = 0
         self._fault: SourceError | None = None
         self._fault_was_raised = False
+        self._doubt: SourceError | None = None  # the last fault, until the queue answers again
         self._closing = threading.Event()
         self._running: _Running | None = None
 
@@ -121,21 +122,26 @@ class SqsSource:
         """Take what the receivers have buffered, waiting at most ``wait_secs`` for something.
 
         A fault of theirs is raised once nothing is buffered; they then rest until the next call,
-        so the caller's back-off is theirs too.
+        so the caller's back-off is theirs too. Until the queue has answered again it is raised
+        anew: silence after a fault is no sign that all is well.
         """
         if self._running is None:
             self._running = self._start()
         deadline = time.monotonic() + wait_secs
         with self._changed:
             if self._fault_was_raised:
-                self._fault, self._fault_was_raised = None, False
+                self._doubt, self._fault, self._fault_was_raised = self._fault, None, False
                 self._changed.notify_all()
             while not self._ready:
                 if self._fault is not None:
                     self._fault_was_raised = True
                     raise self._fault
                 remaining_secs = deadline - time.monotonic()
-                if remaining_secs <= 0 or self._closing.is_set():
+                if self._closing.is_set():
+                    return []
+                if remaining_secs <= 0:
+                    if self._doubt is not None:
+                        raise self._doubt
                     return []
                 self._changed.wait(remaining_secs)
             return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
@@ -224,12 +230,15 @@ class SqsSource:
             try:
                 messages = running.client.receive(
                     limit=self._take,
-                    wait_secs=self._options.long_poll_secs,
+                    # After a fault the question is whether the queue answers at all.
+                    wait_secs=0 if self._doubt is not None else self._options.long_poll_secs,
                     visibility_secs=self._options.visibility_secs,
                 )
             except SourceError as fault:
                 self._note_fault(fault)
                 messages = []
+            else:
+                self._doubt = None
             self._admit(running, messages)
 
     def _wait_for_room(self) -> bool:

@@ -347,6 +347,19 @@ def test_receiving_goes_on_once_the_fault_is_gone(
     assert [b"one"] == [envelope.body for envelope in _take(source, 1)]
 
 
+# RELIABILITY 36, 37: /health must not call a queue well that has not answered
+def test_a_fault_is_told_again_until_the_queue_has_answered(
+    loopback: LoopbackQueue, make_source: MakeSource
+) -> None:
+    loopback.fail("ReceiveMessage", "ExpiredToken", status=403)
+    source = make_source(receivers=1, long_poll_secs=20)
+    with pytest.raises(SourceDenied):
+        source.receive(limit=1, wait_secs=5)
+    with pytest.raises(SourceDenied):
+        source.receive(limit=1, wait_secs=0)
+    assert not source.receive(limit=1, wait_secs=1)  # the empty queue has answered by now
+
+
 def test_what_is_buffered_is_handed_out_before_a_fault_is_told(
     loopback: LoopbackQueue, make_source: MakeSource, eventually: Eventually
 ) -> None:
