@@ -68,6 +68,7 @@ class Listener:
             app,
             log_config=None,
             access_log=False,
+            server_header=False,
             lifespan="off",
             loop="consumer.listener:Loop",
             http=protocol,

@@ -8,13 +8,22 @@ holds the list of sources as JSON. Unknown keys are refused, all faults at once.
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from consumer.errors import SettingsError
@@ -23,6 +32,7 @@ DEFAULT_FILE = Path("duckpost.toml")
 ENV_PREFIX = "DUCKPOST_"
 
 _Tables = dict[str, Any]
+_SECRETS = frozenset({"access_keys", "raw_secret"})  # no fault may show what stands there
 
 
 class Section(BaseModel):
@@ -74,6 +84,27 @@ class TelemetrySettings(Section):
     host: str = Field("127.0.0.1", description="address to listen on, this machine alone at first")
     port: int = Field(9464, ge=0, le=65_535, description="0 takes any free port")
     enabled: bool = Field(default=True, description="whether to listen at all")
+
+
+class HttpSettings(Section):
+    """Where sources of the types `firehose` and `sns` listen, all on one port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on, this machine alone at first")
+    port: int = Field(8080, ge=0, le=65_535, description="0 takes any free port")
+    certificate_file: Path | None = Field(
+        None, description="PEM file of the certificate and its chain, for HTTPS without a proxy"
+    )
+    key_file: Path | None = Field(None, description="PEM file of the certificate's private key")
+    max_connections: int = Field(800, ge=1, description="at once; an idle one makes room")
+    max_connections_per_address: int = Field(
+        600, ge=1, description="the same of one address; behind a proxy that is the proxy's"
+    )
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together: one of them is missing")
+        return self
 
 
 class LogSettings(Section):
@@ -138,6 +169,77 @@ class SqsSettings(StreamSettings):
     )
 
 
+class _EndpointSettings(StreamSettings):
+    """What the sources share that listen on HTTP."""
+
+    type: Literal["firehose", "sns"]
+    path: str = Field(
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="where it is served on the HTTP listener"
+    )
+    max_in_flight: int = Field(
+        1_000, ge=1, description="requests held and not answered; one more is answered with 503"
+    )
+    max_in_flight_bytes: int = Field(
+        256 * 1_048_576, ge=64 * 1_048_576, description="the same in bytes of their bodies"
+    )
+
+
+class FirehoseSettings(_EndpointSettings):
+    """An HTTP endpoint that a Firehose stream delivers to.
+
+    https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html
+    """
+
+    type: Literal["firehose"]
+    access_keys: list[SecretStr] = Field(
+        default_factory=list,
+        max_length=2,
+        description="a stream must send one of these; two while one is being changed. Required "
+        "unless `insecure`",
+    )
+    insecure: bool = Field(default=False, description="whether anybody may send without a key")
+
+    @model_validator(mode="after")
+    def _has_keys(self) -> Self:
+        if any(not key.get_secret_value() for key in self.access_keys):
+            raise ValueError("access_keys: an empty key lets everybody in")
+        if self.insecure == bool(self.access_keys):
+            raise ValueError("give access_keys, or insecure = true to let anybody send; not both")
+        return self
+
+
+class SnsSettings(_EndpointSettings):
+    """An HTTP or HTTPS subscription of an SNS topic.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+    """
+
+    type: Literal["sns"]
+    topics: list[
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$")]
+    ] = Field(min_length=1, description="ARNs of the topics that may send; all others get 403")
+    confirm: bool = Field(
+        default=False, description="whether a subscription to these topics is confirmed when asked"
+    )
+    raw_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="takes raw messages, which nobody signs, at `path/raw_secret`",
+    )
+    certificate_folder: Path | None = Field(
+        None,
+        description="folder with SNS's signing certificates under their own names, for machines "
+        "that cannot fetch them",
+    )
+
+    @field_validator("raw_secret")
+    @classmethod
+    def _fits_a_path(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._~-]+", value.get_secret_value()):
+            raise ValueError("only letters, digits and ._~- may stand in it: it is part of a path")
+        return value
+
+
 class FilesSettings(Section):
     """Files, folders and globs, read once from start to end when the worker starts."""
 
@@ -145,7 +247,9 @@ class FilesSettings(Section):
     paths: list[str] = Field(min_length=1, description="files, folders or globs")
 
 
-SourceSettings = Annotated[SqsSettings | FilesSettings, Field(discriminator="type")]
+SourceSettings = Annotated[
+    SqsSettings | FirehoseSettings | SnsSettings | FilesSettings, Field(discriminator="type")
+]
 
 
 class Settings(Section):
@@ -154,8 +258,18 @@ class Settings(Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     sources: list[SourceSettings] = Field(default_factory=list)
+
+    @field_validator("sources")
+    @classmethod
+    def _share_no_path(cls, value: list[SourceSettings]) -> list[SourceSettings]:
+        paths = [one.path for one in value if isinstance(one, FirehoseSettings | SnsSettings)]
+        doubled = sorted({path for path in paths if paths.count(path) > 1})
+        if doubled:
+            raise ValueError(f"path {', '.join(doubled)} is given to more than one source")
+        return value
 
 
 def load_settings(
@@ -259,8 +373,13 @@ def _describe(fault: ErrorDetails) -> str:
             text = f"type is missing; known: {', '.join(_tags())}"
         case "value_error":
             text = fault["msg"].removeprefix("Value error, ")
+        case _ if _SECRETS.intersection(fault["loc"]):
+            text = fault["msg"]
         case _:
-            text = f"{fault['msg']}, found {fault['input']!r}"
+            found = fault["input"]
+            # A table or list may hold a secret further in.
+            shown = type(found).__name__ if isinstance(found, dict | list) else repr(found)
+            text = f"{fault['msg']}, found {shown}"
     return f"{path}: {text}"
 
 

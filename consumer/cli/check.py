@@ -8,12 +8,13 @@ import click
 from rich.console import Console
 
 from consumer.access import open_access
+from consumer.cli.endpoints import bind_http, open_tls
 from consumer.cli.options import as_json, configured
 from consumer.cli.sources import describe, probe
 from consumer.door_client import DoorClient
 from consumer.errors import EXIT_DENIED, EXIT_DONE, DuckpostError
 from consumer.health import bind
-from consumer.settings import Settings, load_settings
+from consumer.settings import FirehoseSettings, HttpSettings, Settings, SnsSettings, load_settings
 from consumer.warehouse.place import Place
 
 
@@ -36,7 +37,10 @@ def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     code of the first problem.
     """
     settings = load_settings(config, warehouse=warehouse)
-    findings = [_check_warehouse(settings), *_check_sources(settings)]
+    warehouse_finding, is_running = _check_warehouse(settings)
+    findings = [warehouse_finding, *_check_sources(settings)]
+    if any(isinstance(one, FirehoseSettings | SnsSettings) for one in settings.sources):
+        findings.append(_check_http(settings.http, is_running=is_running))
     if is_json:
         click.echo(json.dumps([asdict(one) for one in findings]))
     else:
@@ -52,7 +56,8 @@ def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
         raise click.exceptions.Exit(EXIT_DENIED if EXIT_DENIED in codes else codes[0])
 
 
-def _check_warehouse(settings: Settings) -> Finding:
+def _check_warehouse(settings: Settings) -> tuple[Finding, bool]:
+    """Look at the warehouse; also say whether a worker has it open, and then its ports too."""
     path = settings.warehouse.path
     finding = Finding(f"warehouse {path}")
     try:
@@ -64,10 +69,25 @@ def _check_warehouse(settings: Settings) -> Finding:
             if isinstance(access, DoorClient):
                 finding.lines.append(f"open in the worker with PID {access.pid}, which answers")
                 access.close()
-                return finding
+                return finding, True
             access.close()
         if settings.telemetry.enabled:
             bind(settings.telemetry).close()
+    except DuckpostError as error:
+        finding.lines.append(str(error))
+        finding.exit_code = error.exit_code
+    return finding, False
+
+
+def _check_http(settings: HttpSettings, *, is_running: bool) -> Finding:
+    finding = Finding(f"http listener {settings.host}:{settings.port}")
+    try:
+        if open_tls(settings) is None:
+            finding.lines.append("speaks HTTP: senders need HTTPS, so put a proxy in front")
+        if is_running:
+            finding.lines.append("the port is left alone: the worker has it")
+        else:
+            bind_http(settings).close()
     except DuckpostError as error:
         finding.lines.append(str(error))
         finding.exit_code = error.exit_code

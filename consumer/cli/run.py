@@ -10,11 +10,14 @@ import structlog
 
 from consumer import door, health
 from consumer.access import OpenedWarehouse, to_options
+from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
 from consumer.errors import EXIT_FAILED
 from consumer.listener import Listener
 from consumer.settings import Settings, load_settings
+from consumer.sources.http_app import HttpCounts
+from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.warehouse import Warehouse, open_warehouse
 from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
@@ -56,6 +59,18 @@ def _work(file: Warehouse, settings: Settings) -> End:
             stack.enter_context(Listener(health.to_app(telemetry), bound))
             host, port = bound.getsockname()[:2]
             log.info("listening", url=f"http://{host}:{port}/metrics", health="/health")
+        endpoints = [source for source in sources if isinstance(source, HttpSource)]
+        if endpoints:
+            telemetry.registry.register(HttpCounts(endpoints))
+            bound = bind_http(settings.http)
+            stack.enter_context(listen(endpoints, settings.http, bound))
+            host, port = bound.getsockname()[:2]
+            scheme = "https" if settings.http.certificate_file else "http"
+            log.info(
+                "listening",
+                url=f"{scheme}://{host}:{port}",
+                paths=[source.path for source in endpoints],
+            )
         app = door.to_app(OpenedWarehouse(file), on_broken=worker.break_off)
         socket_path = file.place.socket
         stack.callback(socket_path.unlink, missing_ok=True)

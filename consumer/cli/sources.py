@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from consumer.cli.endpoints import open_firehose, open_sns, probe_endpoint
 from consumer.errors import SettingsError
 from consumer.settings import (
     DEFAULT_FILE,
     FilesSettings,
+    FirehoseSettings,
+    SnsSettings,
     SourceSettings,
     SqsSettings,
     StreamSettings,
@@ -56,6 +59,8 @@ def probe(settings: SourceSettings) -> list[str]:
     """Say how a source is, consuming nothing; raises `SourceError` or `UsageError` if ill."""
     if isinstance(settings, SqsSettings):
         return probe_queue(_to_access(settings), settings.queue).describe()
+    if isinstance(settings, FirehoseSettings | SnsSettings):
+        return probe_endpoint(settings)
     files = FilesSource(settings.paths)
     return [f"files: {files.files_total} found, {files.bytes_total / 1e6:.1f} MB as stored"]
 
@@ -64,12 +69,18 @@ def describe(settings: SourceSettings) -> str:
     """Name a source as its settings do."""
     if isinstance(settings, FilesSettings):
         return f"files {', '.join(settings.paths)}"
+    if isinstance(settings, FirehoseSettings | SnsSettings):
+        return f"{settings.type} {settings.path}"
     return f"sqs {settings.queue}"
 
 
 def _open(settings: SourceSettings) -> Source:
     if isinstance(settings, SqsSettings):
         return SqsSource(to_sqs_options(settings))
+    if isinstance(settings, FirehoseSettings):
+        return open_firehose(settings)
+    if isinstance(settings, SnsSettings):
+        return open_sns(settings)
     return FilesSource(settings.paths)
 
 

@@ -63,8 +63,8 @@ def test_sources_can_come_from_the_environment() -> None:
             "[warehouse]\nreport_time_zone = 'Europe/Zuerich'",
             "'Europe/Zuerich' is no time zone; did you mean Europe/Zurich?",
         ),
-        ("[[sources]]\ntype = 'sqss'", "did you mean sqs?; known: sqs, files"),
-        ("[[sources]]\nqueue = 'q'", "sources[0]: type is missing; known: sqs, files"),
+        ("[[sources]]\ntype = 'sqss'", "did you mean sqs?; known: sqs, "),
+        ("[[sources]]\nqueue = 'q'", "sources[0]: type is missing; known: sqs, "),
         ("[[sources]]\ntype = 'sqs'", "sources[0].queue: missing"),
         ("[[sources]]\ntype = 'files'\npaths = []", "sources[0].paths: "),
         (
