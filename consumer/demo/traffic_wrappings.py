@@ -23,7 +23,7 @@ _DETAIL_TYPES = {
     "DeliveryDelay": "Email Delivery Delayed",
     "Subscription": "Email Subscribed",
 }
-_EVENT_SUBJECT = "Amazon SES Email Event Notification"
+EVENT_SUBJECT = "Amazon SES Email Event Notification"
 
 
 def wrap_in_sns(
@@ -79,7 +79,7 @@ class Wrapper:
         """Wrap an event-publishing event: SNS, raw delivery or EventBridge."""
         chance = self._rng.random()
         if chance < 0.6:
-            return self._wrap_in_sns(event, text, _EVENT_SUBJECT)
+            return self._wrap_in_sns(event, text, EVENT_SUBJECT)
         if chance < 0.85:
             return text.encode()
         return wrap_in_eventbridge(event, text, id_bits=self._rng.getrandbits(128))
@@ -118,7 +118,7 @@ def make_malformed(event: Event, text: str, rng: random.Random) -> bytes:
         stream=event.stream,
         at_ms=event.at_ms,
         id_bits=rng.getrandbits(128),
-        subject=_EVENT_SUBJECT,
+        subject=EVENT_SUBJECT,
     )
 
 
