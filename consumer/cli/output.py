@@ -7,6 +7,7 @@ theirs takes effect, and in CSV no cell of theirs starts a formula.
 import csv
 import datetime as dt
 import decimal
+import itertools
 import json
 import re
 import sys
@@ -16,11 +17,12 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 NOTHING = "-"
-PIPE_COLUMNS = 1_000  # `duckpost sql … | less -S`: nothing is cut
+PIPE_COLUMNS = 100_000  # `duckpost sql … | less -S`: nothing is cut or folded
 TABLE_ROWS = 1_000  # a table is for reading; --format csv has no end
 
 # C0 without newline and tab, DEL, C1, and the bidirectional overrides that reorder text.
@@ -33,7 +35,7 @@ def to_safe_text(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 
-def to_plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - what JSON can hold, a line a type
+def to_plain(value: object) -> Any:  # noqa: ANN401, C901, PLR0911 - what JSON can hold, a line a type
     """Return a value of a row as JSON has it: times in ISO 8601, numbers as numbers."""
     match value:
         case None | bool() | int() | str():
@@ -46,6 +48,8 @@ def to_plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - what JSON can hol
             return value.isoformat(sep=" ", timespec="auto")
         case dt.date() | dt.time() | dt.timedelta() | uuid.UUID():
             return str(value)
+        case pa.MonthDayNano():
+            return _to_interval(value)
         case bytes():
             return value.decode("utf-8", "backslashreplace")
         case dict():
@@ -58,6 +62,21 @@ def to_plain(value: object) -> Any:  # noqa: ANN401, PLR0911 - what JSON can hol
     return str(value)
 
 
+def _to_interval(value: pa.MonthDayNano) -> str:
+    """Write an interval as DuckDB does: ``1 month 2 days 00:00:02.5``."""
+    words = [
+        f"{count} {unit}{'' if abs(count) == 1 else 's'}"
+        for count, unit in ((value.months, "month"), (value.days, "day"))
+        if count
+    ]
+    if value.nanoseconds or not words:
+        secs, nanoseconds = divmod(abs(value.nanoseconds), 1_000_000_000)
+        clock = f"{secs // 3600:02}:{secs // 60 % 60:02}:{secs % 60:02}"
+        fraction = f".{nanoseconds:09}".rstrip("0.")
+        words.append(f"{'-' if value.nanoseconds < 0 else ''}{clock}{fraction}")
+    return " ".join(words)
+
+
 def to_cell(value: object) -> str:
     """Return a value as a person reads it in a table."""
     plain = to_plain(value)
@@ -68,14 +87,19 @@ def to_cell(value: object) -> str:
     if isinstance(plain, int):
         return str(plain)
     if isinstance(plain, float):
-        return f"{plain:.6g}"
+        # six digits, and more rather than an exponent
+        return f"{plain:.6g}" if abs(plain) < 1e6 else f"{plain:.15g}"  # noqa: PLR2004 - six digits
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
 def iterate_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, object]]:
-    """Yield rows one by one, holding one record batch at a time."""
+    """Yield rows one by one, holding one record batch at a time; names that repeat are numbered."""
+    names: list[str] = []
+    for name in reader.schema.names:
+        taken = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(1)))
+        names.append(next(free for free in taken if free not in names))
     for batch in reader:
-        yield from batch.to_pylist()
+        yield from batch.rename_columns(names).to_pylist()
 
 
 def open_console() -> Console:
@@ -84,8 +108,17 @@ def open_console() -> Console:
     return Console(width=width, highlight=False)
 
 
+def fits(console: Console, table: Table) -> bool:
+    """Whether the table is shown without folding a cell."""
+    unbounded = console.options.update(max_width=PIPE_COLUMNS)
+    return Measurement.get(console, unbounded, table).maximum <= console.width
+
+
 def print_table(console: Console, names: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table, numbers to the right, at most `TABLE_ROWS` rows."""
+    """Print a table, numbers to the right, at most `TABLE_ROWS` rows.
+
+    Where a terminal is so narrow that words would be broken, a line a value instead.
+    """
     shown: list[list[object]] = []
     has_more = False
     for row in rows:
@@ -93,16 +126,40 @@ def print_table(console: Console, names: list[str], rows: Iterable[Iterable[obje
             has_more = True
             break
         shown.append(list(row))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for index, name in enumerate(names):
-        is_number = any(isinstance(row[index], int | float | decimal.Decimal) for row in shown)
-        justify: JustifyMethod = "right" if is_number else "left"
-        table.add_column(to_safe_text(name), justify=justify, overflow="fold")
-    for row in shown:
-        table.add_row(*(Text(to_safe_text(to_cell(value))) for value in row))
-    console.print(table)
+    table = _to_table(names, shown)
+    unbounded = console.options.update(max_width=PIPE_COLUMNS)
+    if Measurement.get(console, unbounded, table).minimum <= console.width:
+        console.print(table)
+    else:
+        _print_records(console, names, shown)
     if has_more:
         console.print(f"first {TABLE_ROWS} rows; --format csv, json or ndjson shows all")
+
+
+def _to_table(names: list[str], rows: list[list[object]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    cells = [[to_safe_text(to_cell(value)) for value in row] for row in rows]
+    for index, name in enumerate(names):
+        is_number = any(isinstance(row[index], int | float | decimal.Decimal) for row in rows)
+        justify: JustifyMethod = "right" if is_number else "left"
+        has_words = any(len(row[index].split()) > 1 for row in cells)
+        table.add_column(
+            to_safe_text(name), justify=justify, overflow="fold", no_wrap=not has_words
+        )
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _print_records(console: Console, names: list[str], rows: list[list[object]]) -> None:
+    for number, row in enumerate(rows, 1):
+        record = Table(box=None, show_header=False, pad_edge=False)
+        record.add_column(style="bold", no_wrap=True)
+        record.add_column(overflow="fold")
+        for name, value in zip(names, row, strict=True):
+            record.add_row(to_safe_text(name), Text(to_safe_text(to_cell(value))))
+        console.print(f"row {number}", style="dim")
+        console.print(record)
 
 
 def write_csv(reader: pa.RecordBatchReader, out: TextIO) -> None:

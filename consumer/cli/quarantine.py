@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sized
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def list_payloads(
         rows = [list(row.values()) for row in iterate_rows(reader)]
         if rows:
             print_table(open_console(), reader.schema.names, rows)
+            if len(rows) == limit:
+                click.echo(f"the newest {limit}; --limit shows more")
         else:
             click.echo("quarantine is empty")
 
@@ -115,7 +118,7 @@ def drop(
         raise UsageError("name the payloads to drop, or say --all")
     with opened(config, warehouse, create=False) as access:
         names = None if is_all else [str(_find(access, one)["sha256"]) for one in sha256s]
-        what = "everything in quarantine" if names is None else f"{len(names)} payloads"
+        what = "everything in quarantine" if names is None else _count(names)
         if not yes:
             click.confirm(f"Drop {what} for good?", abort=True)
         dropped = access.drop_quarantined(names)
@@ -126,6 +129,10 @@ def _find(access: Access, prefix: str) -> dict[str, object]:
     with access.read(_FIND, [prefix]) as reader:
         rows = list(iterate_rows(reader))
     if len(rows) != 1:
-        found = "nothing" if not rows else f"{len(rows)} payloads"
-        raise UsageError(f"{found} in quarantine begins with {prefix!r}; see `quarantine list`")
+        found = "nothing in quarantine begins" if not rows else f"{_count(rows)} begin"
+        raise UsageError(f"{found} with {prefix!r}; see `duckpost quarantine list`")
     return rows[0]
+
+
+def _count(payloads: Sized) -> str:
+    return f"{len(payloads)} payload{'' if len(payloads) == 1 else 's'}"

@@ -26,7 +26,10 @@ def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     """
     settings = load_settings(config, warehouse=warehouse)
     columns = (TextColumn("rebuilding"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # where nobody watches, rich would still leave an empty line
+    is_off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
         task = progress.add_task("rebuilding", total=None)
         result = rebuild_file(
             settings.warehouse.path,

@@ -7,12 +7,11 @@ from typing import cast
 
 import click
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from consumer.cli.options import as_json, configured, opened
-from consumer.cli.output import NOTHING, PIPE_COLUMNS, open_console, to_cell, to_plain, to_safe_text
+from consumer.cli.output import NOTHING, fits, open_console, to_cell, to_plain, to_safe_text
 from consumer.report import (
     Axis,
     Figure,
@@ -89,13 +88,36 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
 
 
 def _print_counts(console: Console, groups: list[Group]) -> None:
+    """Print a row a group, or on a narrow terminal a column a group, as many as fit."""
     shown = [name for name in groups[0].counts if any(group.counts[name] for group in groups)]
     table = _start_table(groups)
     for name in shown:
         table.add_column(name.replace("_", " "), justify="right")
     for group in groups:
         table.add_row(*_dimension_cells(groups, group), *(str(group.counts[n]) for n in shown))
-    console.print(table)
+    if fits(console, table):
+        console.print(table)
+        return
+    dimensions = _shown_dimensions(groups)
+    block: list[Group] = []
+    for group in groups:
+        if block and not fits(console, _to_count_block([*block, group], dimensions, shown)):
+            console.print(_to_count_block(block, dimensions, shown))
+            block = []
+        block.append(group)
+    console.print(_to_count_block(block, dimensions, shown))
+
+
+def _to_count_block(block: list[Group], dimensions: list[str], shown: list[str]) -> Table:
+    """A row a count, a column a group."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("\n".join(to_safe_text(name.replace("_", " ")) for name in dimensions))
+    for group in block:
+        heads = [to_safe_text(_name(group.dimensions[name])) for name in dimensions]
+        table.add_column(Text("\n".join(heads)), justify="right", overflow="fold")
+    for name in shown:
+        table.add_row(name.replace("_", " "), *(str(group.counts[name]) for group in block))
+    return table
 
 
 def _print_rates(console: Console, groups: list[Group]) -> None:
@@ -107,9 +129,8 @@ def _print_rates(console: Console, groups: list[Group]) -> None:
     left_out = {label for labels in missing.values() for label in labels}
     notes: dict[str, str] = {}
     wide = _to_wide_table(groups, left_out, notes)
-    unbounded = console.options.update(max_width=PIPE_COLUMNS)
-    needed = Measurement.get(console, unbounded, wide).maximum
-    console.print(wide if needed <= console.width else _to_long_table(groups, left_out, notes))
+    is_wide_enough = fits(console, wide)
+    console.print(wide if is_wide_enough else _to_long_table(groups, left_out, notes))
     for reason, mark in notes.items():
         console.print(f"{NOTHING}{mark} {reason}", style="dim", markup=False)
     for reason, labels in missing.items():

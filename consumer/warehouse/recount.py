@@ -129,7 +129,7 @@ _CHECKS: Final = (
         """,
     ),
     (
-        "marks: groups that have an event and no mark",
+        "marks: groups that have an event, and those of them that have a mark",
         """
         with groups as (
             select message_id, recipient, event_type
