@@ -60,6 +60,12 @@ class WarehouseSettings(Section):
         256 * 1024 * 1024, ge=0, description="receiving pauses below this much free disk"
     )
 
+    standby: bool = Field(
+        default=False,
+        description="whether `run` waits for a warehouse that another worker has open, and takes "
+        "over when that one is gone, instead of ending with an error",
+    )
+
     @field_validator("report_time_zone")
     @classmethod
     def _is_known_zone(cls, value: str) -> str:
@@ -240,6 +246,102 @@ class SnsSettings(_EndpointSettings):
         return value
 
 
+class S3Settings(StreamSettings):
+    """A bucket that sends no notices, or whose lost notices are to be found: it is listed.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+    """
+
+    type: Literal["s3"]
+    bucket: str = Field(min_length=1, pattern=r"^[^/:]+$", description="the bucket's name")
+    prefix: str = Field("", description="what keys begin with; empty for all objects")
+    region: str | None = Field(None, description="AWS region")
+    profile: str | None = Field(None, description="profile of the shared AWS configuration")
+    role_arn: str | None = Field(None, description="role to assume, for another account's bucket")
+    endpoint_url: str | None = Field(
+        None, description="an S3-compatible server; addressed in path style"
+    )
+    expected_owner: str | None = Field(
+        None,
+        pattern=r"^\d{12}$",
+        description="account that the bucket must belong to; a bucket of another is refused",
+    )
+    poll_secs: float = Field(60.0, ge=1, le=86_400, description="how often new keys are looked for")
+    sweep_secs: float = Field(
+        3_600.0,
+        ge=1,
+        le=604_800,
+        description="how often all keys are listed, where that takes more than ten requests",
+    )
+    look_back_secs: float = Field(
+        86_400.0,
+        ge=0,
+        description="keys this late are found by the next poll, later ones by the next sweep",
+    )
+    objects_at_once: int = Field(8, ge=1, le=64, description="objects read at the same time")
+
+
+class KafkaSettings(StreamSettings):
+    """Topics of a Kafka cluster; the warehouse keeps the offsets, the group shares the work.
+
+    https://kafka.apache.org/documentation/#consumerconfigs
+    """
+
+    type: Literal["kafka"]
+    bootstrap_servers: list[str] = Field(min_length=1, description="brokers, as `host:port`")
+    topics: list[str] = Field(min_length=1, description="topics to read")
+    group: str = Field(
+        "duckpost",
+        min_length=1,
+        description="consumer group; offsets are kept under it, so another reads everything anew",
+    )
+    member: int = Field(
+        1,
+        ge=1,
+        description="a second consumer of the group in this worker is a source of its own with "
+        "`member = 2`",
+    )
+    start: Literal["earliest", "latest"] = Field(
+        "earliest", description="where a partition is begun that was never read"
+    )
+    session_secs: float = Field(
+        10.0,
+        ge=1,
+        le=1_800,
+        description="how long the group waits for a worker that was killed; the broker allows "
+        "from 6 on, unless told otherwise",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="whether TLS and SASL are used"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="for the `SASL_` protocols, with user and password"
+    )
+    sasl_username: str | None = Field(None, description="SASL user")
+    sasl_password: SecretStr | None = Field(None, description="SASL password")
+    ssl_ca_file: Path | None = Field(
+        None, description="PEM of the authorities to trust; the system's where it is missing"
+    )
+    ssl_cert_file: Path | None = Field(
+        None, description="PEM of our certificate, where brokers ask for one"
+    )
+    ssl_key_file: Path | None = Field(None, description="PEM of its key")
+    ssl_key_password: SecretStr | None = Field(None, description="password of that key")
+    ssl_check_hostname: bool = Field(
+        default=True, description="whether a broker's certificate must be for its name"
+    )
+
+    @model_validator(mode="after")
+    def _knows_its_user(self) -> "KafkaSettings":
+        given = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.security_protocol.startswith("SASL_") != all(one is not None for one in given):
+            raise ValueError(
+                "sasl_mechanism, sasl_username and sasl_password belong to security_protocol "
+                '"SASL_SSL" or "SASL_PLAINTEXT", all three of them'
+            )
+        return self
+
+
 class FilesSettings(Section):
     """Files, folders and globs, read once from start to end when the worker starts."""
 
@@ -248,7 +350,8 @@ class FilesSettings(Section):
 
 
 SourceSettings = Annotated[
-    SqsSettings | FirehoseSettings | SnsSettings | FilesSettings, Field(discriminator="type")
+    SqsSettings | S3Settings | FirehoseSettings | SnsSettings | KafkaSettings | FilesSettings,
+    Field(discriminator="type"),
 ]
 
 

@@ -1,8 +1,8 @@
-"""`duckpost ingest`: one-shot backfill of files."""
+"""`duckpost ingest`: one-shot backfill of files and buckets."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumer.backfill import IngestResult
-from consumer.backfill import ingest as ingest_files
+from consumer.backfill import ingest as take_in
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import to_safe_text
 from consumer.errors import EXIT_FAILED
-from consumer.settings import LogSettings
+from consumer.settings import LogSettings, SourceSettings, load_settings
 from consumer.sources.files import FilesSource
+from consumer.sources.one_shot import OneShotSource
 from consumer.telemetry import configure_logging
+
+_BUCKETS = "s3://"
 
 FIGURES = (
     "files",
@@ -48,16 +51,19 @@ def ingest(
     config: Path | None,
     warehouse: Path | None,
 ) -> None:
-    """Take in files, folders, globs or `-` (standard input), and print what was in them.
+    """Take in files, folders, globs, s3://BUCKET/PREFIX or `-` (standard input).
 
-    Plain, gzip, zip or snappy, told by content. The same files again are all duplicates. Goes
-    through the worker when one runs. Fails when a file could not be read.
+    Prints what was in them. Plain, gzip, zip, snappy or zstd, told by content. The same again is
+    all duplicates. Goes through the worker when one runs. Fails when a file or object could not
+    be read. Buckets of the settings are read as those say, others with the AWS SDKs' own
+    credentials, region and endpoint (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3, …).
     """
     # Standard output is for the figures; what cannot be read is listed after them.
     configure_logging(LogSettings(level="error"), out=sys.stderr)
-    source = FilesSource(paths)
+    settings = load_settings(config, warehouse=warehouse)
+    sources = _open_sources(paths, settings.sources)
     with opened(config, warehouse, create=True) as access, _progress() as on_progress:
-        result = ingest_files(source, access, processes=processes, on_progress=on_progress)
+        result = take_in(sources, access, processes=processes, on_progress=on_progress)
     if is_json:
         click.echo(json.dumps(asdict(result)))
     else:
@@ -68,11 +74,27 @@ def ingest(
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
+def _open_sources(
+    paths: Sequence[str], configured: Sequence[SourceSettings]
+) -> list[OneShotSource]:
+    files = [path for path in paths if not path.startswith(_BUCKETS)]
+    sources: list[OneShotSource] = [FilesSource(files)] if files else []
+    if len(files) < len(paths):
+        # boto3 takes long to import, and files don't need it
+        from consumer.cli.buckets import open_objects  # noqa: PLC0415 - the same
+
+        urls = (path for path in paths if path.startswith(_BUCKETS))
+        sources += open_objects(urls, configured)
+    return sources
+
+
 def _print_figures(result: IngestResult) -> None:
     for name in FIGURES:
         value = getattr(result, name)
         text = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
         click.echo(f"{name:<12}{text:>12}")
+    if result.gone:
+        click.echo(f"{result.gone:,} objects were deleted after they were listed, and skipped")
     if result.quarantined:
         click.echo("see `duckpost quarantine list` for what could not be understood")
 
@@ -80,6 +102,9 @@ def _print_figures(result: IngestResult) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("ingesting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # where nobody watches, rich would still leave an empty line
+    is_off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
         task = progress.add_task("ingesting", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

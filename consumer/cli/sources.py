@@ -2,13 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
+from pydantic import SecretStr
+
+from consumer.cli.buckets import open_bucket, probe_bucket
 from consumer.cli.endpoints import open_firehose, open_sns, probe_endpoint
 from consumer.errors import SettingsError
 from consumer.settings import (
     DEFAULT_FILE,
     FilesSettings,
     FirehoseSettings,
+    KafkaSettings,
+    S3Settings,
     SnsSettings,
     SourceSettings,
     SqsSettings,
@@ -17,6 +23,8 @@ from consumer.settings import (
 from consumer.sources.aws import AwsAccess
 from consumer.sources.base import Source
 from consumer.sources.files import FilesSource
+from consumer.sources.kafka import KafkaOptions, KafkaSource
+from consumer.sources.kafka_client import KafkaAccess, probe_topics
 from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.sources.sqs_probe import probe_queue
 
@@ -59,8 +67,12 @@ def probe(settings: SourceSettings) -> list[str]:
     """Say how a source is, consuming nothing; raises `SourceError` or `UsageError` if ill."""
     if isinstance(settings, SqsSettings):
         return probe_queue(_to_access(settings), settings.queue).describe()
+    if isinstance(settings, S3Settings):
+        return probe_bucket(settings)
     if isinstance(settings, FirehoseSettings | SnsSettings):
         return probe_endpoint(settings)
+    if isinstance(settings, KafkaSettings):
+        return probe_topics(_to_kafka_access(settings), settings.topics)
     files = FilesSource(settings.paths)
     return [f"files: {files.files_total} found, {files.bytes_total / 1e6:.1f} MB as stored"]
 
@@ -69,18 +81,26 @@ def describe(settings: SourceSettings) -> str:
     """Name a source as its settings do."""
     if isinstance(settings, FilesSettings):
         return f"files {', '.join(settings.paths)}"
+    if isinstance(settings, S3Settings):
+        return f"s3 {settings.bucket}/{settings.prefix}"
     if isinstance(settings, FirehoseSettings | SnsSettings):
         return f"{settings.type} {settings.path}"
+    if isinstance(settings, KafkaSettings):
+        return f"kafka {', '.join(settings.topics)}"
     return f"sqs {settings.queue}"
 
 
 def _open(settings: SourceSettings) -> Source:
     if isinstance(settings, SqsSettings):
         return SqsSource(to_sqs_options(settings))
+    if isinstance(settings, S3Settings):
+        return open_bucket(settings)
     if isinstance(settings, FirehoseSettings):
         return open_firehose(settings)
     if isinstance(settings, SnsSettings):
         return open_sns(settings)
+    if isinstance(settings, KafkaSettings):
+        return KafkaSource(to_kafka_options(settings))
     return FilesSource(settings.paths)
 
 
@@ -97,6 +117,41 @@ def to_sqs_options(settings: SqsSettings) -> SqsOptions:
         nack_secs=settings.nack_secs,
         buckets=frozenset(settings.buckets),
     )
+
+
+def to_kafka_options(settings: KafkaSettings) -> KafkaOptions:
+    """Return what the settings mean for the source; every one of them is passed on."""
+    return KafkaOptions(
+        access=_to_kafka_access(settings),
+        topics=tuple(settings.topics),
+        group=settings.group,
+        member=settings.member,
+        start=settings.start,
+        session_secs=settings.session_secs,
+    )
+
+
+def _to_kafka_access(settings: KafkaSettings) -> KafkaAccess:
+    return KafkaAccess(
+        bootstrap_servers=tuple(settings.bootstrap_servers),
+        security_protocol=settings.security_protocol,
+        sasl_mechanism=settings.sasl_mechanism,
+        sasl_username=settings.sasl_username,
+        sasl_password=_reveal(settings.sasl_password),
+        ssl_ca_file=_to_text(settings.ssl_ca_file),
+        ssl_cert_file=_to_text(settings.ssl_cert_file),
+        ssl_key_file=_to_text(settings.ssl_key_file),
+        ssl_key_password=_reveal(settings.ssl_key_password),
+        ssl_check_hostname=settings.ssl_check_hostname,
+    )
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _to_text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _to_access(settings: SqsSettings) -> AwsAccess:

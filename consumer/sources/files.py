@@ -16,6 +16,7 @@ import structlog
 
 from consumer.envelope import Envelope
 from consumer.errors import SourceUnavailable, UsageError
+from consumer.sources.one_shot import Unit
 
 CHUNK_BYTES = 1_048_576
 STDIN = "-"
@@ -77,6 +78,8 @@ class StreamBody:
 class FilesSource:
     """Files as a `consumer.sources.base.Source`: each one envelope, handed out once, in order.
 
+    Also a `consumer.sources.one_shot.OneShotSource`, whose units are paths.
+
     Every file is delivered, hidden, foreign and empty ones too: decode judges what is in it. A
     file named twice is delivered once. Folders are walked in sorted order, each once, so that
     links in a loop do no harm. What is nacked is handed out again, after the others.
@@ -131,6 +134,19 @@ class FilesSource:
         with self._lock:
             return not self._waiting
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether standard input is among the files: no other process can read ours."""
+        return STDIN in self._waiting
+
+    def units(self) -> Iterator[Unit]:
+        """List the files that were not handed out, in order."""
+        return (Unit(path, _size_of(path)) for path in reversed(self._waiting))
+
+    def reader(self) -> "FileReader":
+        """Return what reads the files, in any process."""
+        return FileReader(self._stdin)
+
     def receive(self, *, limit: int, wait_secs: float) -> Sequence[Envelope]:  # noqa: ARG002 - files never make anybody wait
         """Hand out the next files, at once; nothing is opened yet."""
         received_at = datetime.now(UTC)
@@ -171,11 +187,7 @@ class FilesSource:
             self._waiting.clear()
 
     def _make(self, path: str, received_at: datetime) -> Envelope:
-        if path == STDIN:
-            stream = StreamBody(self._stdin or sys.stdin.buffer, self._note_bytes)
-            return Envelope(stream, path, "stdin", received_at)
-        file = FileBody(path, self._note_bytes, self._note_failed)
-        return Envelope(file, path, f"file:{Path(path).absolute()}", received_at)
+        return _make_envelope(path, received_at, self._stdin, self._note_bytes, self._note_failed)
 
     def _note_bytes(self, count: int) -> None:
         self.bytes_read += count
@@ -185,6 +197,36 @@ class FilesSource:
         if path not in self.failed:
             _log.warning("file_not_read", path=path, reason=reason)
         self.failed[path] = reason
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """Reads files by their paths, one after another; ``stdin`` is what ``-`` reads."""
+
+    stdin: BinaryIO | None = None
+
+    def read(self, units: Iterable[Unit]) -> Iterator[Envelope]:
+        """Give an envelope a path; nothing is opened yet."""
+        for unit in units:
+            yield _make_envelope(unit.name, datetime.now(UTC), self.stdin, _ignore, _ignore)
+
+
+def _ignore(*_: object) -> None:
+    """Whoever reads a unit raises what fails, and counts what is done."""
+
+
+def _make_envelope(
+    path: str,
+    received_at: datetime,
+    stdin: BinaryIO | None,
+    on_bytes: Callable[[int], None],
+    on_failed: Callable[[str, OSError], None],
+) -> Envelope:
+    if path == STDIN:
+        stream = StreamBody(stdin or sys.stdin.buffer, on_bytes)
+        return Envelope(stream, path, "stdin", received_at)
+    file = FileBody(path, on_bytes, on_failed)
+    return Envelope(file, path, f"file:{Path(path).absolute()}", received_at)
 
 
 def _find(

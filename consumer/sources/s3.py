@@ -39,6 +39,7 @@ class S3Body:
         bucket: its name.
         key: as S3 knows it, not URL-encoded.
         version_id: of a versioned bucket's object.
+        expected_owner: the account that the bucket must belong to; None for any.
         notice: the notification that named the object, verbatim.
         give_up_at: from when on a missing object is missing for good.
         clock: the time now, aware.
@@ -48,6 +49,7 @@ class S3Body:
     bucket: str
     key: str
     version_id: str | None = None
+    expected_owner: str | None = None
     notice: bytes = b""
     give_up_at: datetime | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -97,6 +99,8 @@ class S3Body:
         request: Any = {"Bucket": self.bucket, "Key": self.key}
         if self.version_id is not None:
             request["VersionId"] = self.version_id
+        if self.expected_owner is not None:
+            request["ExpectedBucketOwner"] = self.expected_owner
         if etag is not None:
             request |= {"Range": f"bytes={start}-", "IfMatch": etag}
         try:
@@ -123,6 +127,11 @@ class S3Body:
         if status == HTTPStatus.PRECONDITION_FAILED:
             return SourceUnavailable(
                 f"reading {self.origin}: it was replaced meanwhile; will be read anew"
+            )
+        if code == "InvalidObjectState":
+            # Its storage class is an archive's: of this object alone, and it may be restored.
+            return SourceUnavailable(
+                f"reading {self.origin}: it is archived; restore it, or move it out of the prefix"
             )
         fault = translate(error, f"reading {self.origin}")
         if isinstance(fault, SourceDenied) and status == HTTPStatus.FORBIDDEN:

@@ -316,12 +316,19 @@ def _compare_positions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> N
 
 
 def _keep_positions(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Replace the parts that the batch has positions of, at once: there may be thousands."""
+    if not batch.positions:
+        return
     owner = batch.positions_of or batch.source
-    for part, position in batch.positions.items():
-        connection.execute("delete from positions where source = ? and part = ?", [owner, part])
-        connection.execute(
-            "insert into positions values (?, ?, ?, ?)", [owner, part, position, batch.batch_id]
-        )
+    parts, positions = list(batch.positions), list(batch.positions.values())
+    connection.execute(
+        "delete from positions where source = ? and part in (select unnest(?::varchar []))",
+        [owner, parts],
+    )
+    connection.execute(
+        "insert into positions select ?, unnest(?::varchar []), unnest(?::varchar []), ?",
+        [owner, parts, positions, batch.batch_id],
+    )
 
 
 def _naive(at: datetime | None) -> datetime | None:

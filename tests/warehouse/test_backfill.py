@@ -52,7 +52,7 @@ def to_line(event: dict[str, Any]) -> bytes:
 
 def take_in(desk: "Desk", *paths: Path | str, processes: int = 0) -> IngestResult:
     source = FilesSource([str(path) for path in paths])
-    return ingest(source, OpenedWarehouse(desk.warehouse), processes=processes)
+    return ingest([source], OpenedWarehouse(desk.warehouse), processes=processes)
 
 
 @pytest.mark.parametrize("processes", [0, 2])
@@ -112,7 +112,7 @@ def test_a_file_that_is_gone_since_it_was_listed_is_named_and_the_others_go_on(
     source = FilesSource([str(folder)])
     gone = folder / "2026/03/03/part-2"
     gone.unlink()
-    result = ingest(source, OpenedWarehouse(desk.warehouse), processes=processes)
+    result = ingest([source], OpenedWarehouse(desk.warehouse), processes=processes)
 
     assert [str(gone)] == list(result.failed)
     assert (FILES - 1) * 3 * EVENTS_OF_A_LETTER == result.inserted
@@ -137,7 +137,7 @@ def test_progress_grows_and_reaches_the_total(desk: "Desk", folder: Path, proces
     told: list[tuple[int, int]] = []
     source = FilesSource([str(folder)])
     ingest(
-        source,
+        [source],
         OpenedWarehouse(desk.warehouse),
         processes=processes,
         on_progress=lambda done, total: told.append((done, total)),
@@ -161,7 +161,7 @@ def test_a_process_that_dies_is_said_and_nothing_hangs(desk: "Desk", folder: Pat
                 os.kill(process.pid, signal.SIGKILL)
 
     with pytest.raises(DuckpostError, match=r"a decoding process died \(exit -9\)"):
-        ingest(source, OpenedWarehouse(desk.warehouse), processes=2, on_progress=kill_all)
+        ingest([source], OpenedWarehouse(desk.warehouse), processes=2, on_progress=kill_all)
 
     assert [] == multiprocessing.active_children()
     assert [] == desk.faults()
@@ -171,7 +171,7 @@ def test_a_process_that_dies_is_said_and_nothing_hangs(desk: "Desk", folder: Pat
 
 def test_standard_input_is_read_here_whatever_the_processes(desk: "Desk", letter: "Letter") -> None:
     source = FilesSource(["-"], stdin=io.BytesIO(to_line(letter.send()) + to_line(letter.open())))
-    result = ingest(source, OpenedWarehouse(desk.warehouse), processes=2)
+    result = ingest([source], OpenedWarehouse(desk.warehouse), processes=2)
 
     assert (1, 2) == (result.files, result.inserted)
 
