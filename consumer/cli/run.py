@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,14 +15,16 @@ from consumer.access import OpenedWarehouse, to_options
 from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
-from consumer.errors import EXIT_FAILED
+from consumer.errors import EXIT_FAILED, WarehouseLocked
 from consumer.listener import Listener
-from consumer.settings import Settings, load_settings
+from consumer.settings import Settings, WarehouseSettings, load_settings
 from consumer.sources.http_app import HttpCounts
 from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.warehouse import Warehouse, open_warehouse
 from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
+
+STANDBY_SECS = 1.0
 
 
 @click.command()
@@ -30,11 +34,15 @@ def run(config: Path | None, warehouse: Path | None) -> None:
 
     Ends by itself when every source is exhausted (files). Other commands reach the warehouse
     through this process while it runs.
+
+    With warehouse.standby set, a second one waits until the first is gone, and takes over.
     """
     settings = load_settings(config, warehouse=warehouse)
     configure_logging(settings.log)
     started = time.monotonic()
-    file = open_warehouse(settings.warehouse.path, to_options(settings.warehouse))
+    file = _open(settings.warehouse)
+    if file is None:
+        return
     end = _work(file, settings)
     if end is End.BROKEN:
         replace_process(ran_secs=time.monotonic() - started)
@@ -43,6 +51,33 @@ def run(config: Path | None, warehouse: Path | None) -> None:
         # like a crash is safe, and closing under its feet is not.
         os._exit(EXIT_FAILED)
     file.close()
+
+
+def _open(settings: WarehouseSettings) -> Warehouse | None:
+    """Open the warehouse; a standby waits for it, and gets None when asked to end meanwhile.
+
+    The lock goes with the process that holds it, however that ends, so nobody is asked whether
+    the other worker is well: one that hangs keeps the warehouse.
+    """
+    log = structlog.get_logger()
+    asked = threading.Event()
+    is_waiting = False
+    while not asked.wait(STANDBY_SECS if is_waiting else 0):
+        try:
+            file = open_warehouse(settings.path, to_options(settings))
+        except WarehouseLocked as error:
+            if not settings.standby:
+                raise
+            if not is_waiting:
+                log.info("standing by", warehouse=str(settings.path), holder_pid=error.pid)
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, lambda *_: asked.set())
+            is_waiting = True
+        else:
+            if is_waiting:
+                log.info("taking over", warehouse=str(settings.path))
+            return file
+    return None
 
 
 def _work(file: Warehouse, settings: Settings) -> End:
