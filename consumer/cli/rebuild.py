@@ -45,7 +45,10 @@ def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
         f"{result.quarantined} quarantined"
     )
     if result.torn:
-        click.echo(f"{result.torn} torn ends of archive files left out: never acknowledged")
+        click.echo(
+            f"{result.torn} places in archive files could not be read and were left out; a kill "
+            "leaves one at a file's end, of what was never acknowledged"
+        )
     if result.kept is not None:
         click.echo(f"the old file is kept as {result.kept}")
 
@@ -69,9 +72,15 @@ def verify(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
                 for one in findings
             ],
         )
-    faults = sum(not one.is_well for one in findings)
-    if faults:
-        raise WarehouseDamaged(
-            f"{faults} checks of {path} failed; stop the worker and run "
-            f"`duckpost rebuild --warehouse {path}`"
+    faults = [one.check for one in findings if not one.is_well]
+    if not faults:
+        return
+    checks = "1 check" if len(faults) == 1 else f"{len(faults)} checks"
+    if all(check.startswith("archive") for check in faults):
+        advice = (
+            "the warehouse itself is whole, but could not be built again from this archive: "
+            "restore it from a backup"
         )
+    else:
+        advice = f"stop the worker and run `duckpost rebuild --warehouse {path}`"
+    raise WarehouseDamaged(f"{checks} of {path} failed; {advice}")

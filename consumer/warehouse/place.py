@@ -69,7 +69,8 @@ class Place:
             if not is_new:
                 raise WarehouseDamaged(
                     f"cannot open warehouse {self.file}: its key {self.key} is gone. Restore it "
-                    "from a backup: without it events already there would be counted again."
+                    "from a backup: without it events already there would be counted again. If "
+                    "duckpost did not make this file, choose another name."
                 )
             write_secret(self.key, secrets.token_bytes(_KEY_BYTES))
         try:

@@ -364,7 +364,7 @@ def test_a_frame_that_is_not_where_the_ledger_says_is_a_fault(
         ("update ledger set received = received + 1", "conservation"),
         ("insert into ledger from ledger", "batches entered more than once"),
         ("insert into marks from marks", "more than one holder"),
-        ("delete from marks where kind = 'open'", "an event and no mark"),
+        ("delete from marks where kind = 'open'", "those of them that have a mark"),
         (
             """
             update marks set event_at = o.event_at, event_key = o.event_key from (
