@@ -12,13 +12,15 @@ from consumer.sources.http_source import HttpSource
 
 def to_app(sources: Sequence[HttpSource]) -> Starlette:
     """Make the application that hands each request to the source of its path; all are POSTs."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(path, source.answer, methods=["POST"])
             for source in sources
             for path in source.paths
         ]
     )
+    app.router.redirect_slashes = False  # neither sender follows a redirect
+    return app
 
 
 class HttpCounts:

@@ -19,7 +19,7 @@ from consumer.sources.http_refusal import Refusal, Why
 # A whole address, so that nothing is left for a port, a user, a query or a fragment.
 _HOST = r"https://sns\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE_URL = re.compile(_HOST + r"/SimpleNotificationService-[A-Za-z0-9]+\.pem")
-_SUBSCRIBE_URL = re.compile(_HOST + r"/\?[!-~]*")
+_SUBSCRIBE_URL = re.compile(_HOST + r"/\?[!\"$-~]*")
 _COMMON_NAME = re.compile(r"sns\.(?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?")
 _ONE_PEM = re.compile(
     rb"\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*"
