@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 AT = datetime(2026, 3, 2, 9, 59, 58, tzinfo=UTC)
 FRAME = zstandard.ZstdCompressor().compress(b"one\n")
+
+
+class Stopped(Exception):  # noqa: N818 - it stands for a kill
+    """The process ends here."""
 
 
 class HandClock:
@@ -294,6 +299,81 @@ def test_the_old_file_is_put_aside_and_never_deleted(desk: "Desk", letter: "Lett
     }
 
 
+def test_two_rebuilds_in_a_row_keep_both_old_files(desk: "Desk", letter: "Letter") -> None:
+    fill(desk, letter)
+    first, second = rebuild_desk(desk, before=damage), rebuild_desk(desk)
+
+    assert b"\0" * 40_000 == first.kept.read_bytes()
+    assert first.kept != second.kept
+    assert second.kept.exists()
+
+
+def test_nobody_opens_the_file_while_it_is_rebuilt(desk: "Desk", letter: "Letter") -> None:
+    fill(desk, letter)
+    desk.warehouse.close()
+    path = desk.warehouse.path
+    attempt = f"import duckdb; duckdb.connect({str(path)!r})"
+    said: list[str] = []
+
+    def knock(_done: int, _total: int) -> None:
+        knocking = subprocess.run(
+            [sys.executable, "-c", attempt], capture_output=True, text=True, check=False
+        )
+        said.append(knocking.stderr)
+
+    rebuild(path, desk.warehouse.options, on_progress=knock)
+    desk.warehouse._open()
+
+    assert said
+    assert all("Conflicting lock" in one for one in said)
+
+
+def test_a_rebuild_that_stops_before_the_exchange_leaves_the_old_file_in_its_place(
+    desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(desk, letter)
+    content = desk.content()
+
+    def stop(_self: Path, _target: Path) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(Stopped):
+            rebuild_desk(desk)
+    desk.warehouse._open()
+
+    assert content == desk.content()
+
+
+def test_a_rebuild_that_stops_before_the_old_log_is_gone_is_refused_until_the_next(
+    desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(desk, letter)
+    content = desk.content()
+    log = desk.warehouse.place.wal.read_bytes()
+    unlink = Path.unlink
+
+    def harm(path: Path) -> None:
+        damage(path)
+        desk.warehouse.place.wal.write_bytes(log)
+
+    def stop(self: Path, *, missing_ok: bool = False) -> None:
+        if self == desk.warehouse.place.wal:
+            raise Stopped
+        unlink(self, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stop)
+        with pytest.raises(Stopped):
+            rebuild_desk(desk, before=harm)
+    with pytest.raises(WarehouseDamaged, match="WAL does not match"):
+        desk.warehouse._open()
+    rebuild_desk(desk)
+
+    assert content == desk.content()
+
+
 def test_a_second_rebuild_finds_the_same_again(desk: "Desk", letter: "Letter") -> None:
     fill(desk, letter)
     rebuild_desk(desk)
@@ -384,6 +464,26 @@ def test_verify_names_what_does_not_agree(
     desk.warehouse._connection.execute(harm)
 
     assert any(check in fault for fault in desk.faults())
+
+
+@pytest.mark.parametrize("is_rotten", [True, False])
+def test_a_rebuild_that_would_lose_batches_changes_nothing(
+    desk: "Desk", letter: "Letter", is_rotten: bool
+) -> None:
+    fill(desk, letter)
+    content = desk.content()
+    desk.warehouse.close()
+    (file,) = files(desk)
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    rot = whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :]
+    file.write_bytes(rot if is_rotten else whole[:-1])
+    with pytest.raises(WarehouseDamaged, match=r"it holds 3 batches, and the archive in .* lacks"):
+        rebuild(desk.warehouse.path, desk.warehouse.options)
+    desk.warehouse._open()
+
+    assert content == desk.content()
+    assert [] == list(desk.warehouse.path.parent.glob("*rebuilding*"))
 
 
 def test_without_archive_there_is_nothing_to_build_from(desk: "Desk") -> None:
