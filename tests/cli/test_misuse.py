@@ -80,3 +80,17 @@ def test_the_version_is_told(duckpost: Duckpost) -> None:
     shown = duckpost("--version")
     assert shown.code == 0
     assert shown.out.startswith("duckpost, version ")
+
+
+def test_after_damage_to_the_archive_alone_nobody_is_sent_to_rebuild_from_it(
+    duckpost: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "one.json").write_text('{"no": "event"}', encoding="utf-8")
+    duckpost("ingest", tmp_path / "one.json", "--warehouse", "ses.duckdb")
+    (file,) = (tmp_path / "ses.archive").iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    verified = duckpost("verify", "--warehouse", "ses.duckdb")
+
+    assert 4 == verified.code
+    assert "restore it from a backup" in verified.err
+    assert "duckpost rebuild" not in verified.err
