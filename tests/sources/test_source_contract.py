@@ -1,19 +1,33 @@
 """What every source promises, whatever it reads from."""
 
+import base64
+import contextlib
+import http.client
+import json
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from consumer.demo.loopback import LoopbackQueue
 from consumer.envelope import Envelope
 from consumer.sources.aws import AwsAccess
 from consumer.sources.base import Source
 from consumer.sources.files import FilesSource
+from consumer.sources.http_firehose import FirehoseOptions, FirehoseSource
+from consumer.sources.http_sns import SnsOptions, SnsSource
+from consumer.sources.http_source import Bounds, HttpSource
 from consumer.sources.sqs import SqsOptions, SqsSource
+
+if TYPE_CHECKING:
+    from tests.sources.conftest import Serve, SnsSigner
 
 BODIES = [f'{{"eventType":"Send","n":{n}}}'.encode() for n in range(25)]
 
@@ -39,9 +53,114 @@ def _open_sqs(url: str) -> SqsSource:
     )
 
 
-@pytest.fixture(params=["files", "loopback", "moto"])
+class _Relay(HttpSource):
+    """The listener's one address, behind which sources come and go as workers do."""
+
+    def __init__(self) -> None:
+        super().__init__("relay", "/", Bounds())
+        self.source: HttpSource | None = None
+
+    async def answer(self, request: Request) -> Response:
+        return await self.source.answer(request) if self.source else Response(status_code=503)
+
+    _take = answer
+
+    def _to_response(self, request: Request, refusal: Exception) -> Response:
+        raise NotImplementedError
+
+
+class _Senders:
+    """A sender for each request, which sends again until it is told 200."""
+
+    def __init__(
+        self, port: int, bodies: Sequence[bytes], headers: Mapping[str, str] | None = None
+    ) -> None:
+        self._port = port
+        self._headers = dict(headers or {})
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=[body], daemon=True) for body in bodies
+        ]
+
+    def _send(self, body: bytes) -> None:
+        while not self._stop.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+            with contextlib.closing(connection), contextlib.suppress(OSError):
+                connection.request("POST", "/", body, self._headers)
+                if connection.getresponse().status == 200:
+                    return
+            self._stop.wait(0.02)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@contextlib.contextmanager
+def _open_http(
+    serve: "Serve",
+    make_source: Callable[[], HttpSource],
+    bodies: Sequence[bytes],
+    headers: Mapping[str, str],
+) -> Iterator[Transport]:
+    relay = _Relay()
+    senders = _Senders(serve(relay).port, bodies, headers)
+
+    def open_source() -> Source:
+        relay.source = make_source()
+        return relay.source
+
+    senders.start()
+    yield Transport(open_source)
+    if relay.source is not None:
+        relay.source.close()
+    senders.stop()
+
+
+def _open_firehose(serve: "Serve") -> contextlib.AbstractContextManager[Transport]:
+    requests = [
+        json.dumps(
+            {
+                "requestId": str(number),
+                "timestamp": 1_795_348_800_000,
+                "records": [{"data": base64.b64encode(body).decode()}],
+            }
+        ).encode()
+        for number, body in enumerate(BODIES)
+    ]
+    headers = {
+        "X-Amz-Firehose-Protocol-Version": "1.0",
+        "X-Amz-Firehose-Access-Key": "the-key",
+    }
+    options = FirehoseOptions(path="/firehose", access_keys=("the-key",))
+    return _open_http(serve, lambda: FirehoseSource(options), requests, headers)
+
+
+def _open_sns(serve: "Serve", signer: "SnsSigner") -> contextlib.AbstractContextManager[Transport]:
+    options = SnsOptions(path="/sns", topics=frozenset({signer.topic}))
+    return _open_http(
+        serve,
+        lambda: SnsSource(options, fetch_certificate=signer.fetch),
+        [json.dumps(signer.notify(body.decode())).encode() for body in BODIES],
+        {"Content-Type": "text/plain; charset=UTF-8"},
+    )
+
+
+@pytest.fixture(params=["files", "loopback", "moto", "firehose", "sns"])
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
-    if request.param == "files":
+    if request.param == "firehose":
+        with _open_firehose(request.getfixturevalue("serve")) as opened:
+            yield opened
+    elif request.param == "sns":
+        signer = request.getfixturevalue("sns_signer")
+        with _open_sns(request.getfixturevalue("serve"), signer) as opened:
+            yield opened
+    elif request.param == "files":
         for number, body in enumerate(BODIES):
             (tmp_path / f"{number:03}.json").write_bytes(body)
         yield Transport(lambda: FilesSource([tmp_path]), is_one_shot=True)
@@ -64,8 +183,13 @@ def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transp
 
 
 def _read(envelope: Envelope) -> bytes:
+    """The body as it was put into the transport, out of what the transport puts around it."""
     body = envelope.body
-    return body if isinstance(body, bytes) else b"".join(body.chunks())
+    whole = body if isinstance(body, bytes) else b"".join(body.chunks())
+    value = json.loads(whole)
+    if "records" in value:
+        return base64.b64decode(value["records"][0]["data"])
+    return str(value["Message"]).encode() if "Message" in value else whole
 
 
 def _receive(source: Source, count: int) -> list[Envelope]:
@@ -161,6 +285,6 @@ def test_only_a_one_shot_source_is_ever_exhausted(transport: Transport) -> None:
 def test_origin_says_where_an_envelope_came_from(transport: Transport) -> None:
     source = transport.open_source()
     [envelope] = _receive(source, 1)
-    assert envelope.origin.startswith(("file:", "sqs:"))
+    assert envelope.origin.startswith(("file:", "sqs:", "firehose:", "sns:"))
     assert envelope.received_at.tzinfo is not None
     source.close()
