@@ -478,7 +478,7 @@ def test_a_rebuild_that_would_lose_batches_changes_nothing(
     middle = len(whole) // 2
     rot = whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :]
     file.write_bytes(rot if is_rotten else whole[:-1])
-    with pytest.raises(WarehouseDamaged, match=r"it holds 3 batches, and the archive in .* lacks"):
+    with pytest.raises(WarehouseDamaged, match=r"3 batches.* the archive in .* lacks"):
         rebuild(desk.warehouse.path, desk.warehouse.options)
     desk.warehouse._open()
 
