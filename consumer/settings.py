@@ -48,6 +48,7 @@ class WarehouseSettings(Section):
     memory_limit: str = Field(
         "512MB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        examples=["512MB", "2GB"],
         description="DuckDB's memory limit, shared by the writer and all readers",
     )
     threads: int = Field(2, ge=1, description="DuckDB's threads")
@@ -478,12 +479,20 @@ def _describe(fault: ErrorDetails) -> str:
             text = fault["msg"].removeprefix("Value error, ")
         case _ if _SECRETS.intersection(fault["loc"]):
             text = fault["msg"]
+        case "string_pattern_mismatch" if examples := _examples_of(model, str(key)):
+            text = f"expected such as {' or '.join(examples)}, found {fault['input']!r}"
         case _:
             found = fault["input"]
             # A table or list may hold a secret further in.
             shown = type(found).__name__ if isinstance(found, dict | list) else repr(found)
             text = f"{fault['msg']}, found {shown}"
     return f"{path}: {text}"
+
+
+def _examples_of(model: type[BaseModel], key: str) -> list[str]:
+    """Return what a person may write there; a pattern says little to them."""
+    field = model.model_fields.get(key)
+    return [str(example) for example in (field and field.examples) or ()]
 
 
 def _tags() -> list[str]:

@@ -58,7 +58,10 @@ def test_sources_can_come_from_the_environment() -> None:
         ("batch = 3", "batch: "),
         ("[telemetry]\nport = 70000", "telemetry.port: "),
         ("[log]\nlevel = 'loud'", "log.level: "),
-        ("[warehouse]\nmemory_limit = 'lots'", "warehouse.memory_limit: "),
+        (
+            "[warehouse]\nmemory_limit = 'lots'",
+            "warehouse.memory_limit: expected such as 512MB or 2GB, found 'lots'",
+        ),
         (
             "[warehouse]\nreport_time_zone = 'Europe/Zuerich'",
             "'Europe/Zuerich' is no time zone; did you mean Europe/Zurich?",
