@@ -7,11 +7,11 @@ units into finished batches, and the one writer commits them as they come.
 import itertools
 import multiprocessing
 import os
-import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -29,8 +29,6 @@ _MAX_ROWS: Final = 20_000
 _MAX_BYTES: Final = 32 * 1024 * 1024
 # Below this much, starting processes costs more than they save.
 _WORTH_PROCESSES_BYTES: Final = 8 * 1024 * 1024
-_QUEUED_BATCHES: Final = 2
-_POLL_SECS: Final = 1.0
 # Listed before the first is read, so that the estimate holds; what is more is listed on the way.
 _UNITS_LISTED: Final = 200_000
 _UNITS_AHEAD: Final = 1_000
@@ -268,29 +266,31 @@ def _decode_in_processes(
     """Spread units over processes; raises `DuckpostError` when one dies."""
     context = multiprocessing.get_context("spawn")
     tasks: Any = context.Queue()
-    results: Any = context.Queue(maxsize=_QUEUED_BATCHES)
-    crew = [
-        context.Process(target=_work, args=(tasks, results, recipe), daemon=True)
-        for _ in range(processes)
-    ]
-    for process in crew:
-        process.start()
+    crew: dict[Connection, BaseProcess] = {}
     try:
-        yield from _feed_and_collect(iter(listed), tasks, results, crew)
+        for _ in range(processes):
+            # A pipe each, its writing end in that process alone: with one for all, a process that
+            # is killed half-way through a batch leaves the rest of it awaited for ever.
+            results, ours = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(tasks, ours, recipe), daemon=True)
+            process.start()
+            ours.close()
+            crew[results] = process
+        yield from _feed_and_collect(iter(listed), tasks, crew)
     finally:
-        for process in crew:
-            process.terminate()
-            process.join()
+        for receiver, member in crew.items():
+            member.terminate()
+            member.join()
+            receiver.close()
 
 
 def _feed_and_collect(
     listed: Iterator[_Task],
     tasks: Any,  # noqa: ANN401 - multiprocessing's queues have no public type
-    results: Any,  # noqa: ANN401 - the same
-    crew: Sequence[BaseProcess],
+    crew: Mapping[Connection, BaseProcess],
 ) -> Iterator[Batch | _Report]:
     """Keep some units waiting for the processes, and pass on what comes back."""
-    at_work = len(crew)
+    at_work = set(crew)
     waiting = 0
     is_fed = False
     while at_work:
@@ -303,28 +303,34 @@ def _feed_and_collect(
                 is_fed = True
                 for _ in crew:
                     tasks.put(None)
-        try:
-            item = results.get(timeout=_POLL_SECS)
-        except queue.Empty:
-            dead = [process for process in crew if process.exitcode not in (None, 0)]
-            if dead:
-                raise DuckpostError(
-                    f"a decoding process died (exit {dead[0].exitcode}). What was committed stays; "
-                    "run the same command again with --processes 0 to see which file it was."
-                ) from None
-            continue
-        if item is None:
-            at_work -= 1
-        elif isinstance(item, bytes):
-            yield Batch.from_bytes(item)
-        else:
-            waiting -= 1
+        for results in wait(at_work):
+            item = _receive(results, crew)
+            if item is None:
+                at_work.discard(results)
+                continue
+            waiting -= isinstance(item, _Report)
             yield item
 
 
-def _work(tasks: Any, results: Any, recipe: _Recipe) -> None:  # noqa: ANN401 - the same
+def _receive(
+    results: Any,  # noqa: ANN401 - what wait() gives has no narrower type
+    crew: Mapping[Connection, BaseProcess],
+) -> Batch | _Report | None:
+    """Take the next from a process; None at its end. A pipe that just ends is a process's death."""
+    try:
+        item = results.recv()
+    except (EOFError, OSError):
+        crew[results].join()
+        raise DuckpostError(
+            f"a decoding process died (exit {crew[results].exitcode}). What was committed stays; "
+            "run the same command again with --processes 0 to see which file it was."
+        ) from None
+    return Batch.from_bytes(item) if isinstance(item, bytes) else item
+
+
+def _work(tasks: Any, results: Connection, recipe: _Recipe) -> None:  # noqa: ANN401 - the same
     """Decode the units that come through ``tasks`` until there are none: a process's whole life."""
     collect_rarely()
     for item in _decode_units(iter(tasks.get, None), recipe):
-        results.put(item.to_bytes() if isinstance(item, Batch) else item)
-    results.put(None)
+        results.send(item.to_bytes() if isinstance(item, Batch) else item)
+    results.send(None)

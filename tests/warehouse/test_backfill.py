@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ import pytest
 
 from consumer.access import OpenedWarehouse
 from consumer.backfill import IngestResult, ingest
+from consumer.batch import Batch
 from consumer.errors import DuckpostError
 from consumer.sources.files import FilesSource
+from consumer.warehouse import WriteResult
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -167,6 +169,27 @@ def test_a_process_that_dies_is_said_and_nothing_hangs(desk: "Desk", folder: Pat
     assert [] == desk.faults()
     take_in(desk, folder)
     assert FILES * 3 * EVENTS_OF_A_LETTER == desk.value("select count(*) from events")
+
+
+def test_a_process_that_dies_half_way_through_a_batch_is_not_awaited(
+    desk: "Desk", tmp_path: Path, letter: "Letter"
+) -> None:
+    """The second batch is larger than a pipe holds: its process is stuck in it when killed."""
+    lines = [to_line({**letter.click(), "padding": os.urandom(500_000).hex()}) for _ in range(40)]
+    (tmp_path / "large").write_bytes(b"".join(lines))
+
+    class KillingWriter(OpenedWarehouse):
+        def write(self, batch: Batch, *, replaces: Collection[str] = ()) -> WriteResult:
+            result = super().write(batch, replaces=replaces)
+            for process in multiprocessing.active_children():
+                process.kill()
+            return result
+
+    source = FilesSource([str(tmp_path / "large")])
+    with pytest.raises(DuckpostError, match=r"a decoding process died \(exit -9\)"):
+        ingest([source], KillingWriter(desk.warehouse), processes=1)
+
+    assert [] == desk.faults()
 
 
 def test_standard_input_is_read_here_whatever_the_processes(desk: "Desk", letter: "Letter") -> None:
