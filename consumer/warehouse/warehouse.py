@@ -147,14 +147,15 @@ class Warehouse:
 
     def result_of(self, batch_id: UUID) -> WriteResult | None:
         """What the ledger says of a batch, None where it has none: settles an open outcome."""
-        rows = self._connection.execute(
-            """
-            select batch_id, source, payloads, received, inserted, superseded, duplicates,
-                quarantined, ignored, inserted + superseded - removed
-            from ledger where batch_id = ?
-            """,
-            [batch_id],
-        ).fetchall()
+        with self._lock:
+            rows = self._connection.execute(
+                """
+                select batch_id, source, payloads, received, inserted, superseded, duplicates,
+                    quarantined, ignored, inserted + superseded - removed
+                from ledger where batch_id = ?
+                """,
+                [batch_id],
+            ).fetchall()
         return WriteResult(*rows[0]) if rows else None
 
     def positions(self, source: str) -> dict[str, str]:
