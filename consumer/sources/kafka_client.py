@@ -1,13 +1,14 @@
 """Connections to Kafka: how they are opened, and what their faults mean."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import errors as kafka_errors
+from kafka.net.compat import KafkaNetClient
 
 from consumer.errors import SourceDenied, SourceError, SourceUnavailable
 
@@ -99,9 +100,10 @@ def open_consumer(access: KafkaAccess, *, group: str, session_secs: float) -> Ka
     Aborted transactions are never read, topics never made, and an offset that is out of range
     is an error rather than somewhere else.
     """
-    with translated(access, "connecting to"):
+    with translated(access, "connecting to"), _closed_on_failure() as make:
         return KafkaConsumer(
             **access.to_options(),
+            kafka_client=make,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -150,7 +152,10 @@ class Watch:
         try:
             with translated(self._access, "asking"):
                 if self._client is None:
-                    self._client = KafkaAdminClient(**self._access.to_options())
+                    with _closed_on_failure() as make:
+                        self._client = KafkaAdminClient(
+                            **self._access.to_options(), kafka_client=make
+                        )
                 cluster_id = self._client.describe_cluster()["cluster_id"]
                 found = self._client.describe_topics(list(topics))
         except SourceError:
@@ -193,6 +198,23 @@ def _to_topic(about: Mapping[str, Any]) -> Topic:
     elif error is not kafka_errors.NoError:
         fault = f"topic {name}: {error.__name__}"
     return Topic(str(about["topic_id"] or ""), len(about["partitions"]), fault)
+
+
+@contextmanager
+def _closed_on_failure() -> Iterator[Callable[..., KafkaNetClient]]:
+    """Close what a client under construction opened: failing, it leaves its thread running."""
+    made: list[KafkaNetClient] = []
+
+    def make(**options: Any) -> KafkaNetClient:  # noqa: ANN401 - the library's own
+        made.append(KafkaNetClient(**options))
+        return made[-1]
+
+    try:
+        yield make
+    except kafka_errors.KafkaError:
+        for one in made:
+            one.close()
+        raise
 
 
 @contextmanager

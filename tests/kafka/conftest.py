@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -140,7 +140,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def skip(why: str) -> None:
+def skip(why: str) -> NoReturn:
     if os.environ.get("KAFKA_REQUIRED") == "1":
         pytest.fail(f"a Kafka broker is required here: {why}")
     pytest.skip(f"needs a Kafka broker: {why}")
@@ -151,14 +151,14 @@ def fetch_jars() -> Path:
     jars = CACHE / "jars"
     if jars.is_dir():
         return jars
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            skip(f"{tool} is not installed; or name one in KAFKA_UNDER_TEST=host:port")
+    maven = shutil.which("mvn")
+    if maven is None or shutil.which("java") is None:
+        skip("Java and Maven are not installed; or name a broker in KAFKA_UNDER_TEST=host:port")
     partial = CACHE / f"jars.{os.getpid()}"
     pom = Path(__file__).with_name("pom.xml")
     target = ("dependency:copy-dependencies", f"-DoutputDirectory={partial}")
     fetched = subprocess.run(
-        ["mvn", "-q", "-B", "-f", pom, *target], capture_output=True, text=True, check=False
+        [maven, "-q", "-B", "-f", pom, *target], capture_output=True, text=True, check=False
     )
     if fetched.returncode:
         shutil.rmtree(partial, ignore_errors=True)

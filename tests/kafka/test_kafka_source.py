@@ -1,6 +1,7 @@
 """A source of Kafka topics, against a real broker."""
 
 import json
+import threading
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -160,7 +161,7 @@ def test_a_zombie_that_did_not_notice_is_refused_and_nothing_is_doubled(
 
 
 def test_partitions_move_between_two_consumers_of_one_worker_and_each_record_counts_once(
-    broker: "Broker", read: Read, send: Send
+    broker: "Broker", read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic = broker.new_topic(partitions=4)
     numbers = iter(range(10_000))
@@ -184,22 +185,17 @@ def test_partitions_move_between_two_consumers_of_one_worker_and_each_record_cou
     totals = {"inserted": 0, "duplicates": 0, "dropped": 0}
     first = read(topic)
     put()
-    for _ in range(10):
-        turn(first)
+    eventually(lambda: turn(first) or totals["inserted"] == 100)
     second = read(topic, member=2)
     put()
-    for _ in range(30):
-        turn(first, second)
-    assert second.source._parts.placed()
+    eventually(lambda: turn(first, second) or second.source._parts.placed())
+    put()
+    eventually(lambda: turn(first, second) or totals["inserted"] == 300)
     second.source.close()
     put()
-    for _ in range(60):
-        turn(first)
-        if totals["inserted"] == 300:
-            break
-    assert 300 == totals["inserted"]
+    eventually(lambda: turn(first) or totals["inserted"] == 400)
     assert 0 == totals["duplicates"]
-    assert {f"{topic}/{n}": 75 for n in range(4)} == first.offsets()
+    assert {f"{topic}/{n}": 100 for n in range(4)} == first.offsets()
 
 
 def test_foreign_consumers_of_the_group_take_nothing_away(
@@ -403,11 +399,17 @@ def test_a_probe_asks_for_topics_and_joins_no_group(broker: "Broker") -> None:
         probe_topics(broker.access(), [topic, "not-there"])
 
 
-def test_no_broker_is_unavailable(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+def test_no_broker_is_unavailable_and_leaves_no_thread_behind(
+    monkeypatch: pytest.MonkeyPatch, read: Read
+) -> None:
     monkeypatch.setattr(kafka_client, "CONNECT_MS", 500)
     nowhere = KafkaAccess(bootstrap_servers=("127.0.0.1:1",))
+    before = threading.active_count()
     with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1:1"):
         read("ses", access=nowhere).source.receive(limit=1, wait_secs=0)
+    with pytest.raises(SourceUnavailable):
+        probe_topics(nowhere, ["ses"])
+    assert before == threading.active_count()
 
 
 def test_positions_name_cluster_and_topic(broker: "Broker", read: Read, send: Send) -> None:
