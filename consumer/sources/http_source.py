@@ -94,6 +94,7 @@ class HttpSource(ABC):
         self._clock = clock
         self._changed = threading.Condition()
         self._ready: OrderedDict[Admission, Envelope] = OrderedDict()
+        self._waiting: set[Admission] = set()  # for an answer, handed out or not
         self._count = 0
         self._size = 0
         self._is_closed = False
@@ -143,13 +144,13 @@ class HttpSource(ABC):
         self._settle(_admissions_of(envelopes), Outcome.RETURNED)
 
     def close(self) -> None:
-        """Answer all that nobody took with 503, and every request to come. Twice is once."""
+        """Answer all that is not acked with 503, and every request to come. Twice is once."""
         with self._changed:
             self._is_closed = True
-            unread = list(self._ready)
+            unsettled = list(self._waiting)
             self._ready.clear()
             self._changed.notify_all()
-        self._settle(unread, Outcome.RETURNED)
+        self._settle(unsettled, Outcome.RETURNED)
 
     # --- the server's side -----------------------------------------------------------------
 
@@ -218,6 +219,7 @@ class HttpSource(ABC):
                 raise Refusal(Why.CLOSING, "duckpost is stopping; send it again")
             admission.loop, admission.answer = loop, answer
             self._ready[admission] = envelope
+            self._waiting.add(admission)
             self._changed.notify_all()
         left_secs = admission.started_at + self._bounds.answer_secs - self._clock()
         try:
@@ -247,6 +249,7 @@ class HttpSource(ABC):
     def _forget(self, admission: Admission) -> None:
         if not admission.is_over:
             admission.is_over = True
+            self._waiting.discard(admission)
             self._count -= 1
             self._size -= admission.size
 

@@ -162,6 +162,17 @@ def test_closing_answers_what_waits_and_what_comes_with_503(
     assert 503 == sender.post("/firehose", make_request(make_send(2)), HEADERS).status
 
 
+def test_closing_answers_what_is_handed_out_and_not_acked_with_503(serve: "Serve") -> None:
+    source = make_source()
+    thread, answers = send_aside(serve(source), make_request(make_send(1)))
+    envelope = receive_one(source)
+    source.close()
+    thread.join(10)
+    assert [503] == [answer.status for answer in answers]
+    source.ack([envelope])
+    assert (0, 0) == source.in_flight
+
+
 def test_the_same_request_again_gets_the_same_answer_and_the_same_envelope(
     serve: "Serve", acking: Acking
 ) -> None:
