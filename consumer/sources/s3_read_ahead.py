@@ -62,7 +62,7 @@ class ReadAhead:
 
 
 class AheadBody:
-    """A body whose beginning is being read already; a second reading starts anew, by itself.
+    """A body whose beginning is being read already; read again, or once cancelled, it starts anew.
 
     Attributes:
         fetched: done when the last byte was read, or the fault is known.
@@ -96,7 +96,7 @@ class AheadBody:
 
     def chunks(self) -> Iterator[bytes]:
         """Stream the bytes; raises what reading the body raised, after what came before it."""
-        if self._is_read:
+        if self.is_taken:
             yield from self._body.chunks()
             return
         self._is_read = True

@@ -24,6 +24,8 @@ from consumer.sources.files import FilesSource
 from consumer.sources.http_firehose import FirehoseOptions, FirehoseSource
 from consumer.sources.http_sns import SnsOptions, SnsSource
 from consumer.sources.http_source import Bounds, HttpSource
+from consumer.sources.s3_bucket import S3Place
+from consumer.sources.s3_source import S3Options, S3Source
 from consumer.sources.sqs import SqsOptions, SqsSource
 
 if TYPE_CHECKING:
@@ -151,7 +153,31 @@ def _open_sns(serve: "Serve", signer: "SnsSigner") -> contextlib.AbstractContext
     )
 
 
-@pytest.fixture(params=["files", "loopback", "moto", "firehose", "sns"])
+class _CommittingS3(S3Source):
+    """A bucket's source with what the worker does for it: positions kept as rows are committed."""
+
+    def __init__(self, options: S3Options, committed: dict[str, str]) -> None:
+        super().__init__(options)
+        self._committed = committed
+        self.restore(committed)
+
+    def ack(self, envelopes: Sequence[Envelope]) -> None:
+        self._committed.update(self.positions(envelopes))
+        super().ack(envelopes)
+
+
+def _fill_bucket(endpoint_url: str) -> Transport:
+    bucket = f"contract-{uuid.uuid4().hex}"
+    client = boto3.client("s3", endpoint_url=endpoint_url)
+    client.create_bucket(Bucket=bucket)
+    for number, body in enumerate(BODIES):
+        client.put_object(Bucket=bucket, Key=f"2026/11/22/{number:03}", Body=body)
+    place = S3Place(bucket=bucket, access=AwsAccess(s3_endpoint_url=endpoint_url))
+    committed: dict[str, str] = {}
+    return Transport(lambda: _CommittingS3(S3Options(place=place, poll_secs=0.1), committed))
+
+
+@pytest.fixture(params=["files", "loopback", "moto", "s3", "firehose", "sns"])
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
     if request.param == "firehose":
         with _open_firehose(request.getfixturevalue("serve")) as opened:
@@ -168,6 +194,8 @@ def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transp
         with LoopbackQueue() as server:
             server.send(body.decode() for body in BODIES)
             yield Transport(lambda: _open_sqs(server.url))
+    elif request.param == "s3":
+        yield _fill_bucket(request.getfixturevalue("moto_endpoint"))
     else:
         endpoint_url: str = request.getfixturevalue("moto_endpoint")
         client = boto3.client("sqs", endpoint_url=endpoint_url)
@@ -285,6 +313,6 @@ def test_only_a_one_shot_source_is_ever_exhausted(transport: Transport) -> None:
 def test_origin_says_where_an_envelope_came_from(transport: Transport) -> None:
     source = transport.open_source()
     [envelope] = _receive(source, 1)
-    assert envelope.origin.startswith(("file:", "sqs:", "firehose:", "sns:"))
+    assert envelope.origin.startswith(("file:", "sqs:", "firehose:", "sns:", "s3:"))
     assert envelope.received_at.tzinfo is not None
     source.close()

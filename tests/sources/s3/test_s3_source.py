@@ -13,7 +13,8 @@ import pytest
 from consumer.envelope import Envelope
 from consumer.errors import SourceDenied, SourceUnavailable
 from consumer.settings import BatchSettings
-from consumer.sources.s3_source import S3Source
+from consumer.sources.s3_read_ahead import AheadBody
+from consumer.sources.s3_source import ListedBody, S3Source
 from consumer.telemetry import Telemetry
 from consumer.warehouse import Warehouse
 from consumer.worker import Worker
@@ -381,10 +382,17 @@ def test_a_large_object_waits_for_its_reader(
     assert 20 * 1_048_576 == len(read(envelope))
 
 
-def test_closing_wakes_whoever_waits_for_an_object(store: "Store", open_source: Open) -> None:
+def test_closing_wakes_whoever_waits_for_an_object(
+    store: "Store", open_source: Open, eventually: Eventually
+) -> None:
     store.put_bytes("k", b"k")
     held = threading.Event()
-    store.before = lambda path: held.wait(10) if path.endswith("/k") else None  # type: ignore[assignment,return-value,func-returns-value]  # the answer is of no interest
+
+    def hold(path: str) -> None:
+        if path.endswith("/k"):
+            held.wait(10)
+
+    store.before = hold
     source = open_source()
     (envelope,) = take(source, 1)
     faults: list[Exception] = []
@@ -397,6 +405,10 @@ def test_closing_wakes_whoever_waits_for_an_object(store: "Store", open_source: 
 
     reader = threading.Thread(target=wait)
     reader.start()
+    assert isinstance(envelope.body, ListedBody)
+    ahead = envelope.body.body
+    assert isinstance(ahead, AheadBody)
+    eventually(lambda: ahead.is_taken)
     source.close()
     reader.join(5)
     held.set()
