@@ -180,6 +180,17 @@ def publish(  # noqa: PLR0913 - one argument a property of the traffic
     return simulator.truth
 
 
+def add_up(truth: Truth) -> dict[str, int]:
+    """Sum the traffic up over all senders: what `duckpost report` has to show of it."""
+    names = ("sends", "deliveries", "hard_bounces", "soft_bounces", "complaints", "opens", "clicks")
+    figures = truth.figures.values()
+    return {
+        "messages": truth.messages,
+        "received": truth.pipeline.received,
+        **{name: sum(getattr(one, name) for one in figures) for name in names},
+    }
+
+
 @click.command()
 @click.option("--endpoint-url", required=True, help="The emulator's address; never AWS's own.")
 @click.option("--queue", required=True, help="Name of the queue that duckpost reads.")
@@ -211,8 +222,7 @@ def main(  # noqa: PLR0913, PLR0917 - one argument an option
         raise click.UsageError(str(error)) from error
     except DuckpostError as error:
         raise click.ClickException(str(error)) from error
-    sent = {"messages": truth.messages, "received": truth.pipeline.received, **_add_up(truth)}
-    click.echo(json.dumps({"event": "published", "queue": queue, **sent}))
+    click.echo(json.dumps({"event": "published", "queue": queue, **add_up(truth)}))
 
 
 def _open_ways(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -234,12 +244,6 @@ def _open_ways(  # noqa: PLR0913, PLR0917 - one argument an option
     if stream is not None and bucket is not None:
         ways.append(StreamWay(account, account.make_stream(stream, bucket, queue_url)))
     return ways
-
-
-def _add_up(truth: Truth) -> dict[str, int]:
-    names = ("sends", "deliveries", "hard_bounces", "soft_bounces", "complaints", "opens", "clicks")
-    figures = truth.figures.values()
-    return {name: sum(getattr(one, name) for one in figures) for name in names}
 
 
 def _number(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from consumer.demo.publish import main as publish
+from consumer.demo.publish_kafka import main as publish_kafka
 from consumer.settings import Settings, load_settings
 from consumer.worker import DRAIN_SECS
 
@@ -185,3 +186,19 @@ def test_the_feeders_command_line_is_one_that_it_takes(compose: Tree, name: str)
     parsed = publish.make_context("publish", arguments).params
     assert parsed["endpoint_url"] == "http://emulator:5000"
     assert parsed["bucket"] == "ses-events"
+
+
+def test_the_kafka_chain_agrees_on_broker_and_topic(compose: Tree, checkout: Path) -> None:
+    services = compose["services"]
+    chain = {name for name, service in services.items() if "profiles" in service}
+    assert {"kafka", "kafka-topic", "kafka-worker", "kafka-feeder"} == chain
+    (source,) = load_settings(checkout / "deploy/compose/kafka.toml", environ={}).sources
+    assert source.type == "kafka"
+    (server,) = source.bootstrap_servers
+    assert services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{server}"
+    feeder = services["kafka-feeder"]
+    arguments = [*feeder["entrypoint"][3:], *feeder["command"]]
+    parsed = publish_kafka.make_context("publish", arguments).params
+    assert [parsed["topic"]] == source.topics
+    assert parsed["bootstrap_servers"] == server
+    assert f"--topic={parsed['topic']}" in services["kafka-topic"]["entrypoint"]
