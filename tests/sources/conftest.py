@@ -226,6 +226,12 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
+def send_to() -> Callable[[int], HttpSender]:
+    """Make senders to a port that somebody else serves."""
+    return HttpSender
+
+
+@pytest.fixture
 def acking() -> Iterator[Callable[[HttpSource], Acker]]:
     """Start workers that ack at once; stopped in the end."""
     with contextlib.ExitStack() as stack:
