@@ -16,7 +16,10 @@ _SES: Final = "ses_is_bot_event"
 _STATEMENT: Final = """
 create or replace temp table verdicts as
 with acts as (
-    select ordinal, event_type, event_at, sent_at, user_agent, ip, is_bot_event
+    select
+        ordinal, event_type, event_at, sent_at, ip, is_bot_event,
+        -- a missing user agent is an empty one, which rules can name
+        coalesce(user_agent, '') as user_agent,
     from incoming
     where event_type in ('Open', 'Click')
 ),

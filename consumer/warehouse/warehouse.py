@@ -127,7 +127,10 @@ class Warehouse:
         It sees the warehouse as of its start, whatever is written meanwhile. Raises `QueryError`
         for more than one statement, for one that would write, and for what DuckDB refuses.
         """
-        cursor = self._connection.cursor()
+        try:
+            cursor = self._connection.cursor()
+        except duckdb.Error as error:
+            raise QueryError(f"the warehouse is closed: {error}") from error
         try:
             try:
                 _refuse_all_but_reading(cursor, sql)

@@ -52,7 +52,8 @@ where
             and is_before(d.event_at, d.event_key, b.event_at, b.event_key)
     )
 union all
--- 3. reports that are counted apart from complaints, one row a feedbackId
+-- 3. reports that are counted apart from complaints, one row a feedbackId (a producer
+-- that gives none has one report a message and second)
 select
     min({ 'event_at': c.event_at, 'event_key': c.event_key }).event_key as event_key,
     c.event_hour,
@@ -62,7 +63,15 @@ select
     512::usmallint as effects
 from countable_events as c
 where c.complaint_kind in ('auth_failure', 'virus')
-group by c.feedback_id, c.event_hour, c.event_day, c.cohort_hour, c.cohort_day;
+group by
+    coalesce(
+        nullif(c.feedback_id, ''),
+        concat_ws(' ', c.message_id, date_trunc('second', c.event_at))
+    ),
+    c.event_hour,
+    c.event_day,
+    c.cohort_hour,
+    c.cohort_day;
 
 comment on view event_effects is
 'Events that stand for more than themselves: the holders of marks, the bounces that make an outcome, one row of each authentication failure or virus report.';
