@@ -172,32 +172,44 @@ def test_partitions_move_between_two_consumers_of_one_worker_and_each_record_cou
         for partition in range(4):
             broker.put(topic, [send(next(numbers)) for _ in range(25)], partition=partition)
 
-    def turn(*readers: "Reader") -> int:
-        for reader in readers:
-            envelopes = []
+    def work(reader: "Reader", is_over: threading.Event) -> None:
+        while not is_over.is_set():
+            envelopes: list[Any] = []
             try:
-                envelopes = list(reader.source.receive(limit=40, wait_secs=0.1))
+                envelopes = list(reader.source.receive(limit=40, wait_secs=0.5))
                 result = reader.commit(envelopes)
-                totals["inserted"] += result.inserted
-                totals["duplicates"] += result.duplicates
+                with lock:
+                    totals["inserted"] += result.inserted
+                    totals["duplicates"] += result.duplicates
             except (EnvelopesLost, PositionMoved):
                 reader.source.nack(envelopes)
-                totals["dropped"] += 1
-        return totals["inserted"]
+        reader.source.close()
 
-    totals = {"inserted": 0, "duplicates": 0, "dropped": 0}
-    patience = {"session_secs": 6.0}  # one thread polls both, so each is slow to join again
-    first = read(topic, **patience)
-    put()
-    eventually(lambda: turn(first) == 100)
-    second = read(topic, member=2, **patience)
-    put()
-    eventually(lambda: turn(first, second) and second.source._parts.placed())
-    put()
-    eventually(lambda: turn(first, second) == 300)
-    second.source.close()
-    put()
-    eventually(lambda: turn(first) == 400)
+    totals, lock = {"inserted": 0, "duplicates": 0}, threading.Lock()
+    first, second = read(topic), read(topic, member=2)
+    ends = threading.Event(), threading.Event()
+    threads = [
+        threading.Thread(target=work, args=pair) for pair in zip((first, second), ends, strict=True)
+    ]
+    try:
+        put()
+        threads[0].start()
+        eventually(lambda: totals["inserted"] == 100)
+        threads[1].start()
+        put()
+        eventually(second.source._parts.placed)
+        put()
+        eventually(lambda: totals["inserted"] == 300)
+        ends[1].set()
+        threads[1].join()
+        put()
+        eventually(lambda: totals["inserted"] == 400)
+    finally:
+        for end in ends:
+            end.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
     assert 0 == totals["duplicates"]
     assert {f"{topic}/{n}": 100 for n in range(4)} == first.offsets()
 
