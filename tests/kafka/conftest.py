@@ -6,6 +6,7 @@ and Maven are. Without either these tests skip, and fail where KAFKA_REQUIRED=1.
 """
 
 import base64
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -212,6 +214,15 @@ def can_connect(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Let no socket that the library forgot be found in another folder's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

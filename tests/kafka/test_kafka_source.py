@@ -1,6 +1,5 @@
 """A source of Kafka topics, against a real broker."""
 
-import gc
 import json
 import threading
 import uuid
@@ -23,7 +22,11 @@ from consumer.sources.kafka_client import KafkaAccess, probe_topics
 if TYPE_CHECKING:
     from tests.kafka.conftest import Broker, Reader
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    # The library leaves sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 Send = Callable[[int], bytes]
 Read = Callable[..., "Reader"]
@@ -415,8 +418,6 @@ def test_a_probe_asks_for_topics_and_joins_no_group(broker: "Broker") -> None:
         probe_topics(broker.access(), [topic, "not-there"])
 
 
-# The library leaves the socket of a connection that was refused to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_broker_is_unavailable_and_leaves_no_thread_behind(
     monkeypatch: pytest.MonkeyPatch, read: Read
 ) -> None:
@@ -428,7 +429,6 @@ def test_no_broker_is_unavailable_and_leaves_no_thread_behind(
     with pytest.raises(SourceUnavailable):
         probe_topics(nowhere, ["ses"])
     assert before == threading.active_count()
-    gc.collect()
 
 
 def test_positions_name_cluster_and_topic(broker: "Broker", read: Read, send: Send) -> None:

@@ -17,7 +17,11 @@ from consumer.warehouse.recount import verify
 if TYPE_CHECKING:
     from tests.kafka.conftest import Broker, Process
 
-pytestmark = pytest.mark.server
+pytestmark = [
+    pytest.mark.server,
+    # The library leaves sockets of refused connections to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 Send = Callable[[int], bytes]
 Employ = Callable[..., "Process"]
