@@ -50,7 +50,7 @@ format: $(VENV)/dev.stamp ## Let ruff and sqlfluff mend what they can
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 bench: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## Speed and memory on this machine: make bench ARGS="--events 200000"
-	$(BIN)/python -P benchmarks/bench.py $(ARGS)
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 # Resolved with the oldest Python there is to support, so that no pin asks for a newer one.
 constraints: ## Pin anew what there is today: make constraints PYTHON=python3.11

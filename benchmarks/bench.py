@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.demo.traffic import write_firehose_objects
-
 from dedup import measure_dedup
 from measure import Run, describe_machine, median, run
+
+from consumer.demo.traffic import write_firehose_objects
 
 HERE = Path(__file__).parent
 EVENTS_A_MESSAGE = 3.0
@@ -56,8 +56,13 @@ def compare_ingestion(folder: Path, events: int, rounds: int) -> None:
             lines,
         ),
         "json.loads and executemany": (
-            [*python, str(HERE / "plain_script.py"), str(warehouse), str(objects)]
-            + [str(PLAIN_EVENTS)],
+            [
+                *python,
+                str(HERE / "plain_script.py"),
+                str(warehouse),
+                str(objects),
+                str(PLAIN_EVENTS),
+            ],
             PLAIN_EVENTS,
         ),
         "duckpost ingest, one process": ([*ingest, "--processes", "0", *into], lines),

@@ -16,7 +16,7 @@ from consumer.batch import Batch
 from consumer.decode import decode
 from consumer.demo.traffic import generate
 from consumer.envelope import Envelope
-from consumer.warehouse import WarehouseOptions, open_warehouse
+from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BATCH_ROWS = 5_000
@@ -46,9 +46,9 @@ def measure_dedup(folder: Path, rows: int) -> None:
         )
     with open_warehouse(path, options) as warehouse:
         live = START + timedelta(days=rows / ROWS_A_DAY)
-        batches = list(_batches(warehouse.new_builder, live))
-        new = [_write(warehouse.write, batch) for batch in batches]
-        again = [_write(warehouse.write, batch) for batch in batches]
+        batches = list(_batches(warehouse, live))
+        new = [_write(warehouse, batch) for batch in batches]
+        again = [_write(warehouse, batch) for batch in batches]
     print(
         f"dedup at {rows:,} rows: a batch of {BATCH_ROWS:,} new rows "
         f"{statistics.median(new) * 1e6:.1f} µs CPU a row in all, as duplicates "
@@ -56,8 +56,8 @@ def measure_dedup(folder: Path, rows: int) -> None:
     )
 
 
-def _batches(new_builder, start: datetime) -> Iterator[Batch]:  # type: ignore[no-untyped-def]
-    builder = new_builder("bench")
+def _batches(warehouse: Warehouse, start: datetime) -> Iterator[Batch]:
+    builder = warehouse.new_builder("bench")
     made = 0
     for payload in generate(BATCH_ROWS * BATCHES, seed=3, start=start, days=0.2).payloads:
         for decoded in decode(Envelope(payload, None, "bench", datetime.now(UTC))):
@@ -69,10 +69,10 @@ def _batches(new_builder, start: datetime) -> Iterator[Batch]:  # type: ignore[n
             return
 
 
-def _write(write, batch: Batch) -> float:  # type: ignore[no-untyped-def]
+def _write(warehouse: Warehouse, batch: Batch) -> float:
     began = time.process_time()
-    write(batch)
-    return (time.process_time() - began) / batch.rows.num_rows
+    warehouse.write(batch)
+    return (time.process_time() - began) / int(batch.rows.num_rows)
 
 
 if __name__ == "__main__":

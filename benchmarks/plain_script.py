@@ -1,6 +1,6 @@
 """The other yardstick: what a quick script does. json.loads, a row each, executemany.
 
-    python benchmarks/plain_script.py WAREHOUSE OBJECTS MOST_EVENTS
+python benchmarks/plain_script.py WAREHOUSE OBJECTS MOST_EVENTS
 """
 
 import gzip
@@ -25,7 +25,7 @@ create table events (
 
 def rows(event: dict[str, Any]) -> Iterator[list[object]]:
     mail = event["mail"]
-    thing = next((event[k] for k in event if k not in ("eventType", "mail")), {})
+    thing: dict[str, Any] = next((event[k] for k in event if k not in ("eventType", "mail")), {})
     for recipient in mail["destination"]:
         yield [
             event["eventType"],
@@ -42,15 +42,18 @@ def rows(event: dict[str, Any]) -> Iterator[list[object]]:
         ]
 
 
+def read_lines(objects: Path) -> Iterator[bytes]:
+    for path in sorted(objects.rglob("*.gz")):
+        with gzip.open(path) as lines:
+            yield from lines
+
+
 def main() -> None:
     warehouse, objects, most = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     with duckdb.connect(warehouse) as connection:
         connection.execute(TABLE)
         batch: list[list[object]] = []
-        lines = itertools.chain.from_iterable(
-            gzip.open(path) for path in sorted(objects.rglob("*.gz"))
-        )
-        for line in itertools.islice(lines, most):
+        for line in itertools.islice(read_lines(objects), most):
             batch.extend(rows(json.loads(line)))
             if len(batch) >= ROWS:
                 write(connection, batch)
@@ -61,9 +64,7 @@ def main() -> None:
 def write(connection: duckdb.DuckDBPyConnection, batch: list[list[object]]) -> None:
     if batch:
         connection.execute("begin")
-        connection.executemany(
-            "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", batch
-        )
+        connection.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", batch)
         connection.execute("commit")
 
 

@@ -156,8 +156,8 @@ FAULTS = [
     (
         {"bounce__timestamp": "yesterday"},
         (
-            'bounce.timestamp: found "yesterday", expected a time such as 2016-10-19T23:21:04.133Z, '
-            "from 1970 to 2199"
+            'bounce.timestamp: found "yesterday", '
+            "expected a time such as 2016-10-19T23:21:04.133Z, from 1970 to 2199"
         ),
     ),
     ({"mail__tags": [1]}, "mail.tags: found a list, expected an object"),
