@@ -1,4 +1,5 @@
--- The core tables. Only what DuckLake has too: no primary keys, sequences, enums, checks.
+-- The core tables. Only what DuckLake has too: no primary keys, sequences, enums,
+-- checks.
 -- Times are TIMESTAMP holding UTC.
 
 -- grain: one row per event and recipient
@@ -31,7 +32,7 @@ create table events (
     source_tls_version varchar,
     outgoing_ip varchar,
     outgoing_tls_version varchar,
-    tags map(varchar, varchar []),
+    tags map (varchar, varchar[]),
     subject varchar,
     feedback_id varchar,
     bounce_type varchar,
@@ -56,7 +57,7 @@ create table events (
     ip varchar,
     user_agent varchar,
     link varchar,
-    link_tags map(varchar, varchar []),
+    link_tags map (varchar, varchar[]),
     is_bot_event varchar,
     machine_rule varchar,
     contact_list varchar,
@@ -125,14 +126,15 @@ create table ledger (
     ignored bigint not null,
     removed bigint not null,
     released bigint not null,
-    ignored_reasons map(varchar, bigint),
-    quarantined_reasons map(varchar, bigint),
+    ignored_reasons map (varchar, bigint),
+    quarantined_reasons map (varchar, bigint),
     archive_file varchar,
     archive_offset bigint,
     archive_bytes bigint
 );
 
--- grain: one row per source and part of it (a partition, a prefix) that can be read on from
+-- grain: one row per source and part of it (a partition, a prefix) that can be read on
+-- from
 create table positions (
     source varchar not null,
     part varchar not null,
