@@ -77,7 +77,10 @@ class Broker:
 
     def __post_init__(self) -> None:
         self.admin = KafkaAdminClient(bootstrap_servers=[self.address])
-        self.producer = KafkaProducer(bootstrap_servers=[self.address], linger_ms=5)
+        self.producer = self._make_producer()
+
+    def _make_producer(self) -> KafkaProducer:
+        return KafkaProducer(bootstrap_servers=[self.address], linger_ms=5)
 
     def close(self) -> None:
         self.producer.close()
@@ -97,7 +100,14 @@ class Broker:
         return False
 
     def delete(self, topic: str) -> None:
+        """Delete a topic, and begin a producer that never heard of it.
+
+        kafka-python's producer asks for the leader of every topic it ever wrote to, without a
+        pause, on a thread that then eats a whole core until the producer is closed.
+        """
         self.admin.delete_topics([topic])
+        self.producer.close()
+        self.producer = self._make_producer()
 
     def put(self, topic: str, bodies: Sequence[bytes | None], **settings: Any) -> None:  # noqa: ANN401 - the client's
         """Write records, on the first partition unless told otherwise, and wait for all."""
