@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from consumer.demo.traffic_truth import FIGURE_NAMES, Figures, StreamKey, Truth
+from consumer.demo.traffic.truth import FIGURE_NAMES, Figures, StreamKey, Truth
 
 Read = Callable[[str], list[dict[str, object]]]
 

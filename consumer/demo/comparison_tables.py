@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.demo.comparison import Cell, Comparison
-from consumer.demo.traffic_truth import StreamKey
+from consumer.demo.traffic.truth import StreamKey
 
 _NAME_WIDTH, _COLUMN_WIDTH = 28, 20
 

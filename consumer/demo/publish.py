@@ -19,10 +19,10 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from consumer.demo.account import Account
-from consumer.demo.simulator import Simulator
-from consumer.demo.traffic_events import Event
-from consumer.demo.traffic_truth import Truth
-from consumer.demo.traffic_wrappings import EVENT_SUBJECT, Wrapper
+from consumer.demo.traffic.events import Event
+from consumer.demo.traffic.simulator import Simulator
+from consumer.demo.traffic.truth import Truth
+from consumer.demo.traffic.wrappings import EVENT_SUBJECT, Wrapper
 from consumer.errors import DuckpostError, UsageError
 
 # Mail of a week that ended two days ago: all that ever becomes of it lies in the past.

@@ -15,7 +15,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumer.demo.publish import add_up, publish
-from consumer.demo.traffic_events import Event
+from consumer.demo.traffic.events import Event
 
 _FLUSH_SECS = 30.0
 _UNCHECKED_RECORDS = 1_000

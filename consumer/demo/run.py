@@ -21,7 +21,7 @@ from consumer.access import OpenedWarehouse, to_options
 from consumer.demo import traffic_server
 from consumer.demo.comparison import compare
 from consumer.demo.comparison_tables import print_comparison
-from consumer.demo.traffic_truth import Truth
+from consumer.demo.traffic.truth import Truth
 from consumer.errors import EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError
 from consumer.listener import Listener
 from consumer.settings import LogSettings, Settings, TelemetrySettings, WarehouseSettings

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from consumer.demo.loopback import LoopbackQueue
 from consumer.demo.traffic import generate
-from consumer.demo.traffic_truth import Truth
+from consumer.demo.traffic.truth import Truth
 
 _CHUNK_PAYLOADS = 200
 # As much as may lie in the queue: memory stays flat however many messages are asked for.

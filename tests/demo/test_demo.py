@@ -14,7 +14,7 @@ from rich.console import Console
 from consumer.demo.comparison import Cell, Comparison
 from consumer.demo.comparison_tables import print_comparison
 from consumer.demo.run import run_demo
-from consumer.demo.traffic_truth import StreamKey
+from consumer.demo.traffic.truth import StreamKey
 from consumer.errors import UsageError
 
 # A user's AWS configuration that would break anything that looked at it.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from consumer.demo.traffic import generate, write_firehose_objects
-from consumer.demo.traffic_truth import Figures, Truth
+from consumer.demo.traffic.truth import Figures, Truth
 
 MESSAGES = 3_000
 

@@ -14,7 +14,7 @@ from consumer.batch import Batch
 from consumer.demo.account import Account
 from consumer.demo.loopback import LoopbackQueue
 from consumer.demo.publish import main, publish
-from consumer.demo.traffic_events import Event
+from consumer.demo.traffic.events import Event
 from consumer.errors import UsageError
 from consumer.intake import Stop
 from consumer.settings import BatchSettings

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from consumer.demo.traffic_cast import SIMULATOR_DOMAIN, Provider
-from consumer.demo.traffic_events import Event, Message, to_timestamp
-from consumer.demo.traffic_truth import Figures
+from consumer.demo.traffic.cast import SIMULATOR_DOMAIN, Provider
+from consumer.demo.traffic.events import Event, Message, to_timestamp
+from consumer.demo.traffic.truth import Figures
 
 _MINUTE_MS = 60_000
 _RETRIED_FOR_MS = 840 * _MINUTE_MS  # SES gives up after 14 hours

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from consumer.demo.traffic_cast import Stream
+from consumer.demo.traffic.cast import Stream
 
 # The key of each type's own object; "Rendering Failure" has a space and its object is `failure`.
 OBJECT_KEYS = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consumer.demo.traffic_cast import (
+from consumer.demo.traffic.cast import (
     IMAGE_PROXY_AGENT,
     IMAGE_PROXY_IP,
     LINKS,
@@ -10,8 +10,8 @@ from consumer.demo.traffic_cast import (
     PRIVACY_AGENT,
     SCANNER_AGENT,
 )
-from consumer.demo.traffic_events import to_timestamp
-from consumer.demo.traffic_story import Addressee, Story
+from consumer.demo.traffic.events import to_timestamp
+from consumer.demo.traffic.story import Addressee, Story
 
 _MINUTE_MS = 60_000
 _LATEST_MS = 22 * 60 * _MINUTE_MS

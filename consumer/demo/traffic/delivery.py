@@ -1,4 +1,4 @@
-"""Simulated SES traffic with the truth about it, for the demo, the tests and the benchmarks."""
+"""What the simulator sends, as a queue delivers it or Firehose writes it to a bucket."""
 
 import random
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from isal import igzip
 
-from consumer.demo.simulator import Simulator, to_uuid
-from consumer.demo.traffic_cast import PUBLISHED_STREAMS
-from consumer.demo.traffic_events import Event
-from consumer.demo.traffic_truth import Truth
-from consumer.demo.traffic_wrappings import Wrapper, make_malformed, make_non_event
+from consumer.demo.traffic.cast import PUBLISHED_STREAMS
+from consumer.demo.traffic.events import Event
+from consumer.demo.traffic.simulator import Simulator, to_uuid
+from consumer.demo.traffic.truth import Truth
+from consumer.demo.traffic.wrappings import Wrapper, make_malformed, make_non_event
 
 DEFAULT_START = datetime(2026, 11, 1, tzinfo=UTC)
 _SHUFFLED_PAYLOADS = 2_000

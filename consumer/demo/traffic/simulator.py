@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from consumer.demo.traffic_cast import (
+from consumer.demo.traffic.cast import (
     FIRM_COUNT,
     FIRMS,
     PROVIDERS,
@@ -14,10 +14,10 @@ from consumer.demo.traffic_cast import (
     Provider,
     Stream,
 )
-from consumer.demo.traffic_events import Event, Message
-from consumer.demo.traffic_reading import Reading
-from consumer.demo.traffic_story import Addressee, Story
-from consumer.demo.traffic_truth import Figures, StreamKey, Truth
+from consumer.demo.traffic.events import Event, Message
+from consumer.demo.traffic.reading import Reading
+from consumer.demo.traffic.story import Addressee, Story
+from consumer.demo.traffic.truth import Figures, StreamKey, Truth
 
 _HOUR_MS = 3_600_000
 _PEOPLE = 200_000

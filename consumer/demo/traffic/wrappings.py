@@ -8,8 +8,8 @@ import json
 import random
 from typing import Any
 
-from consumer.demo.traffic_cast import Stream
-from consumer.demo.traffic_events import Event, to_timestamp
+from consumer.demo.traffic.cast import Stream
+from consumer.demo.traffic.events import Event, to_timestamp
 
 _DETAIL_TYPES = {
     "Send": "Email Sent",
