@@ -1,0 +1,93 @@
+"""The tables of the file that there is one of each."""
+
+from pathlib import Path
+from typing import Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from consumer.settings.section import Section, suggest
+
+
+class WarehouseSettings(Section):
+    """Where rows go and how much of the machine that may take."""
+
+    path: Path = Field(Path("duckpost.duckdb"), description="the warehouse file")
+    memory_limit: str = Field(
+        "512MB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        examples=["512MB", "2GB"],
+        description="DuckDB's memory limit, shared by the writer and all readers",
+    )
+    threads: int = Field(2, ge=1, description="DuckDB's threads")
+    report_time_zone: str = Field("UTC", description="whose days daily figures are of")
+    store_subject: bool = Field(default=True, description="whether subjects are kept")
+    archive: bool = Field(
+        default=True, description="whether raw payloads are kept beside the file, for `rebuild`"
+    )
+    min_free_bytes: int = Field(
+        256 * 1024 * 1024, ge=0, description="receiving pauses below this much free disk"
+    )
+
+    standby: bool = Field(
+        default=False,
+        description="whether `run` waits for a warehouse that another worker has open, and takes "
+        "over when that one is gone, instead of ending with an error",
+    )
+
+    @field_validator("report_time_zone")
+    @classmethod
+    def _is_known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no time zone{suggest(value, available_timezones())}")
+        return value
+
+
+class BatchSettings(Section):
+    """When a batch closes: on rows, bytes or time, whichever comes first."""
+
+    max_rows: int = Field(5_000, ge=1, description="rows in one transaction")
+    max_bytes: int = Field(16 * 1024 * 1024, ge=1, description="payload bytes in one transaction")
+    flush_secs: float = Field(
+        2.0, gt=0, le=300, description="a quiet stream is committed after this long"
+    )
+
+
+class TelemetrySettings(Section):
+    """Where `/metrics` and `/health` listen; they carry no address, but names of your queues."""
+
+    host: str = Field("127.0.0.1", description="address to listen on, this machine alone at first")
+    port: int = Field(9464, ge=0, le=65_535, description="0 takes any free port")
+    enabled: bool = Field(default=True, description="whether to listen at all")
+
+
+class HttpSettings(Section):
+    """Where sources of the types `firehose` and `sns` listen, all on one port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on, this machine alone at first")
+    port: int = Field(8080, ge=0, le=65_535, description="0 takes any free port")
+    certificate_file: Path | None = Field(
+        None, description="PEM file of the certificate and its chain, for HTTPS without a proxy"
+    )
+    key_file: Path | None = Field(None, description="PEM file of the certificate's private key")
+    max_connections: int = Field(800, ge=1, description="at once; an idle one makes room")
+    max_connections_per_address: int = Field(
+        600, ge=1, description="the same of one address; behind a proxy that is the proxy's"
+    )
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together: one of them is missing")
+        return self
+
+
+class LogSettings(Section):
+    """What the log says and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is written"
+    )
+    format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="`auto` is pretty on a terminal and JSON elsewhere"
+    )
