@@ -1,6 +1,7 @@
 """Connections to Kafka: how they are opened, and what their faults mean."""
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class KafkaAccess:
         return f"KafkaAccess({', '.join(self.bootstrap_servers)})"
 
     def to_options(self) -> dict[str, Any]:
-        """Return what every kind of client is told."""
+        """Return what every kind of client is told; raises `SourceDenied` for bad certificates."""
         # Else Python prints the library's warnings on stderr, between our lines of JSON.
         logging.getLogger("kafka").addHandler(logging.NullHandler())
         return {
@@ -86,12 +87,25 @@ class KafkaAccess:
             "sasl_mechanism": self.sasl_mechanism,
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password,
-            "ssl_cafile": self.ssl_ca_file,
-            "ssl_certfile": self.ssl_cert_file,
-            "ssl_keyfile": self.ssl_key_file,
-            "ssl_password": self.ssl_key_password,
-            "ssl_check_hostname": self.ssl_check_hostname,
+            "ssl_context": self._open_tls(),
         }
+
+    def _open_tls(self) -> ssl.SSLContext | None:
+        """Read the certificates ourselves: the library only logs that it cannot, and times out."""
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        file = self.ssl_ca_file
+        try:
+            context = ssl.create_default_context(cafile=file)
+            context.check_hostname = self.ssl_check_hostname
+            if self.ssl_cert_file is not None:
+                file = f"{self.ssl_cert_file} and {self.ssl_key_file}"
+                # A password always, or OpenSSL asks the terminal for one.
+                password = self.ssl_key_password or ""
+                context.load_cert_chain(self.ssl_cert_file, self.ssl_key_file, password)
+        except OSError as error:
+            raise SourceDenied(f"certificates for Kafka: {file}: {error}") from error
+        return context
 
 
 def open_consumer(access: KafkaAccess, *, group: str, session_secs: float) -> KafkaConsumer:
@@ -225,8 +239,6 @@ def translated(access: KafkaAccess, doing: str) -> Iterator[None]:
         yield
     except kafka_errors.KafkaError as error:
         raise to_source_fault(error, f"{doing} Kafka at {servers}", access) from error
-    except OSError as error:  # a certificate file that is not there or no certificate
-        raise SourceDenied(f"{doing} Kafka at {servers}: {error}") from error
 
 
 def to_source_fault(error: kafka_errors.KafkaError, doing: str, access: KafkaAccess) -> SourceError:

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ from consumer.sources.http_app import to_app
 from consumer.sources.http_protocol import MOST_HEADER_BYTES, ConnectionLimits, make_protocol
 from consumer.sources.http_source import HttpSource
 from consumer.sources.sqs import SqsOptions, SqsSource
+from kafka_broker import Broker, BrokerMissingError, open_broker
 
 MakeSource = Callable[..., SqsSource]
 Eventually = Callable[[Callable[[], object]], None]
@@ -139,6 +141,18 @@ def moto_sqs(moto_endpoint: str) -> SQSClient:
 @pytest.fixture
 def moto_s3(moto_endpoint: str) -> S3Client:
     return boto3.client("s3", endpoint_url=moto_endpoint)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A Kafka broker; without one tests skip, and fail where KAFKA_REQUIRED=1."""
+    try:
+        with open_broker(tmp_path_factory.mktemp("kafka")) as opened:
+            yield opened
+    except BrokerMissingError as why:
+        if os.environ.get("KAFKA_REQUIRED") == "1":
+            pytest.fail(f"a Kafka broker is required here: {why}")
+        pytest.skip(f"needs a Kafka broker: {why}")
 
 
 @dataclass

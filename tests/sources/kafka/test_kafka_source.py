@@ -18,9 +18,10 @@ from consumer.errors import (
 )
 from consumer.sources import kafka, kafka_client
 from consumer.sources.kafka_client import KafkaAccess, probe_topics
+from kafka_broker import Broker
 
 if TYPE_CHECKING:
-    from tests.kafka.conftest import Broker, Reader
+    from tests.sources.kafka.conftest import Reader
 
 pytestmark = [
     pytest.mark.server,
@@ -41,9 +42,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "CALL_MS", 3_000)
 
 
-def test_records_come_byte_for_byte_and_say_where_they_are_from(
-    broker: "Broker", read: Read
-) -> None:
+def test_records_come_byte_for_byte_and_say_where_they_are_from(broker: Broker, read: Read) -> None:
     topic = broker.new_topic()
     broker.put(topic, [b"one", b"two"])
     first, second = read(topic).receive(2)
@@ -53,7 +52,7 @@ def test_records_come_byte_for_byte_and_say_where_they_are_from(
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_every_codec_is_read(broker: "Broker", read: Read, codec: str) -> None:
+def test_every_codec_is_read(broker: Broker, read: Read, codec: str) -> None:
     topic = broker.new_topic(compression_type=codec)
     bodies = [b"x" * 1_000 + str(n).encode() for n in range(50)]
     broker.put(topic, bodies)
@@ -61,7 +60,7 @@ def test_every_codec_is_read(broker: "Broker", read: Read, codec: str) -> None:
 
 
 def test_what_is_committed_is_not_read_again_and_the_rest_is(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(10)])
@@ -74,7 +73,7 @@ def test_what_is_committed_is_not_read_again_and_the_rest_is(
     assert [send(n) for n in range(6, 10)] == [envelope.body for envelope in again]
 
 
-def test_what_is_nacked_comes_again(broker: "Broker", read: Read, send: Send) -> None:
+def test_what_is_nacked_comes_again(broker: Broker, read: Read, send: Send) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(4)])
     reader = read(topic)
@@ -85,7 +84,7 @@ def test_what_is_nacked_comes_again(broker: "Broker", read: Read, send: Send) ->
 
 
 def test_an_envelope_settled_after_its_successors_is_never_skipped(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(3)])
@@ -97,7 +96,7 @@ def test_an_envelope_settled_after_its_successors_is_never_skipped(
     assert {f"{topic}/0": 3} == reader.offsets()
 
 
-def test_a_tombstone_is_ignored_and_read_past(broker: "Broker", read: Read, send: Send) -> None:
+def test_a_tombstone_is_ignored_and_read_past(broker: Broker, read: Read, send: Send) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(1), None, send(2)], key=b"key")
     reader = read(topic)
@@ -107,7 +106,7 @@ def test_a_tombstone_is_ignored_and_read_past(broker: "Broker", read: Read, send
 
 
 def test_the_broker_gets_the_offsets_for_lag_tools_after_the_commit(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic, group = broker.new_topic(), uuid.uuid4().hex
     broker.put(topic, [send(n) for n in range(5)])
@@ -125,7 +124,7 @@ def test_the_broker_gets_the_offsets_for_lag_tools_after_the_commit(
 
 
 def test_lag_is_what_waits_behind_the_last_record_handed_out(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(5)])
@@ -135,7 +134,7 @@ def test_lag_is_what_waits_behind_the_last_record_handed_out(
 
 
 def test_a_reader_that_starts_at_the_end_keeps_where_that_was(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(1)])
@@ -149,7 +148,7 @@ def test_a_reader_that_starts_at_the_end_keeps_where_that_was(
 
 
 def test_a_zombie_that_did_not_notice_is_refused_and_nothing_is_doubled(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(4)])
@@ -166,7 +165,7 @@ def test_a_zombie_that_did_not_notice_is_refused_and_nothing_is_doubled(
 
 
 def test_partitions_move_between_two_consumers_of_one_worker_and_each_record_counts_once(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic = broker.new_topic(partitions=4)
     numbers = iter(range(10_000))
@@ -218,7 +217,7 @@ def test_partitions_move_between_two_consumers_of_one_worker_and_each_record_cou
 
 
 def test_foreign_consumers_of_the_group_take_nothing_away(
-    broker: "Broker", read: Read, send: Send, foreign: Callable[..., Any]
+    broker: Broker, read: Read, send: Send, foreign: Callable[..., Any]
 ) -> None:
     topic, group = broker.new_topic(partitions=2), uuid.uuid4().hex
     for partition in range(2):
@@ -234,7 +233,7 @@ def test_foreign_consumers_of_the_group_take_nothing_away(
 
 
 def test_what_retention_took_is_counted_and_reading_goes_on(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(4)])
@@ -252,7 +251,7 @@ def test_what_retention_took_is_counted_and_reading_goes_on(
 
 
 def test_retention_that_overtakes_a_reader_is_a_gap_too(
-    broker: "Broker", read: Read, send: Send
+    broker: Broker, read: Read, send: Send
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(0)])
@@ -268,7 +267,7 @@ def test_retention_that_overtakes_a_reader_is_a_gap_too(
 
 
 def test_offsets_that_compaction_left_out_are_no_gap(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic = broker.new_topic(
         cleanup_policy="compact",
@@ -297,7 +296,7 @@ def test_offsets_that_compaction_left_out_are_no_gap(
 
 
 def test_a_topic_made_anew_stands_still_and_others_go_on(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic, other = broker.new_topic(), broker.new_topic()
     broker.put(topic, [send(n) for n in range(3)])
@@ -319,7 +318,7 @@ def test_a_topic_made_anew_stands_still_and_others_go_on(
 
 
 def test_a_topic_made_anew_while_it_is_read_stands_still(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(n) for n in range(3)])
@@ -337,7 +336,7 @@ def test_a_topic_made_anew_while_it_is_read_stands_still(
 
 
 def test_a_topic_that_disappears_is_named_and_others_go_on(
-    broker: "Broker", read: Read, send: Send, eventually: Eventually
+    broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic, other = broker.new_topic(), broker.new_topic()
     broker.put(topic, [send(1)])
@@ -355,7 +354,7 @@ def test_a_topic_that_disappears_is_named_and_others_go_on(
 
 
 def test_a_broker_that_stops_for_a_while_is_unavailable_and_then_read_on(
-    started_broker: "Broker", read: Read, send: Send, eventually: Eventually
+    started_broker: Broker, read: Read, send: Send, eventually: Eventually
 ) -> None:
     topic = started_broker.new_topic()
     started_broker.put(topic, [send(1)])
@@ -391,7 +390,7 @@ def test_a_broker_that_stops_for_a_while_is_unavailable_and_then_read_on(
 
 
 def test_sasl_lets_in_who_knows_the_password(
-    started_broker: "Broker", read: Read, send: Send
+    started_broker: Broker, read: Read, send: Send
 ) -> None:
     assert started_broker.sasl_address is not None
     topic = started_broker.new_topic()
@@ -410,7 +409,7 @@ def test_sasl_lets_in_who_knows_the_password(
     assert "canary-text" not in f"{refused.value!r} {stranger!r}"
 
 
-def test_a_probe_asks_for_topics_and_joins_no_group(broker: "Broker") -> None:
+def test_a_probe_asks_for_topics_and_joins_no_group(broker: Broker) -> None:
     topic = broker.new_topic(partitions=3)
     [line] = probe_topics(broker.access(), [topic])
     assert f"topic {topic}: 3 partitions" in line
@@ -431,7 +430,7 @@ def test_no_broker_is_unavailable_and_leaves_no_thread_behind(
     assert before == threading.active_count()
 
 
-def test_positions_name_cluster_and_topic(broker: "Broker", read: Read, send: Send) -> None:
+def test_positions_name_cluster_and_topic(broker: Broker, read: Read, send: Send) -> None:
     topic = broker.new_topic()
     broker.put(topic, [send(1)])
     reader = read(topic, group="named")

@@ -13,9 +13,10 @@ from kafka import KafkaConsumer
 from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.recount import verify
+from kafka_broker import Broker
 
 if TYPE_CHECKING:
-    from tests.kafka.conftest import Broker, Process
+    from tests.sources.kafka.conftest import Process
 
 pytestmark = [
     pytest.mark.server,
@@ -32,7 +33,7 @@ KILLS = 4
 OPTIONS = WarehouseOptions(min_free_bytes=0, memory_limit="256MB", threads=1)
 
 
-def describe(broker: "Broker", topic: str, **more: object) -> dict[str, Any]:
+def describe(broker: Broker, topic: str, **more: object) -> dict[str, Any]:
     return {
         "type": "kafka",
         "bootstrap_servers": [broker.address],
@@ -60,7 +61,7 @@ def look(path: Path, group: str) -> dict[str, Any]:
 
 
 def test_kills_and_rebalances_at_random_lose_and_double_nothing(  # noqa: PLR0917 - fixtures
-    broker: "Broker",
+    broker: Broker,
     employ: Employ,
     send: Send,
     foreign: Callable[..., KafkaConsumer],
@@ -120,7 +121,7 @@ def test_kills_and_rebalances_at_random_lose_and_double_nothing(  # noqa: PLR091
 
 
 def test_a_standby_takes_over_where_the_first_worker_was_killed(
-    broker: "Broker", employ: Employ, send: Send, eventually: Eventually, tmp_path: Path
+    broker: Broker, employ: Employ, send: Send, eventually: Eventually, tmp_path: Path
 ) -> None:
     topic, group = broker.new_topic(), uuid.uuid4().hex
     source = describe(broker, topic, group=group)
@@ -142,7 +143,7 @@ def test_a_standby_takes_over_where_the_first_worker_was_killed(
 
 
 def test_a_standby_that_is_asked_to_end_ends(
-    broker: "Broker", employ: Employ, eventually: Eventually
+    broker: Broker, employ: Employ, eventually: Eventually
 ) -> None:
     source = describe(broker, broker.new_topic())
     first = employ(source)
@@ -154,7 +155,7 @@ def test_a_standby_that_is_asked_to_end_ends(
 
 
 def test_without_standby_a_second_worker_ends_at_once_and_names_the_first(
-    broker: "Broker", employ: Employ, eventually: Eventually
+    broker: Broker, employ: Employ, eventually: Eventually
 ) -> None:
     source = describe(broker, broker.new_topic())
     first = employ(source)
