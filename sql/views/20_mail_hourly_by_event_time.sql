@@ -1,0 +1,159 @@
+-- grain: one row per (event_hour, account, region, configuration_set, identity,
+-- provider)
+create or replace view mail_hourly_by_event_time as
+select
+    t.event_hour,
+    t.account,
+    t.region,
+    t.configuration_set,
+    t.identity,
+    t.provider,
+    sum(t.sends)::bigint as sends,
+    sum(t.rejects)::bigint as rejects,
+    sum(t.rendering_failures)::bigint as rendering_failures,
+    sum(t.suppressed)::bigint as suppressed,
+    sum(t.attempted)::bigint as attempted,
+    sum(t.outcomes)::bigint as outcomes,
+    sum(t.deliveries)::bigint as deliveries,
+    sum(t.single_recipient_deliveries)::bigint as single_recipient_deliveries,
+    sum(t.fbl_deliveries)::bigint as fbl_deliveries,
+    sum(t.hard_bounces)::bigint as hard_bounces,
+    sum(t.soft_bounces)::bigint as soft_bounces,
+    sum(t.undetermined_bounces)::bigint as undetermined_bounces,
+    sum(t.block_bounces)::bigint as block_bounces,
+    sum(t.auto_replies)::bigint as auto_replies,
+    sum(t.aws_bounces)::bigint as aws_bounces,
+    sum(t.aws_sends)::bigint as aws_sends,
+    sum(t.complaints)::bigint as complaints,
+    sum(t.fbl_complaints)::bigint as fbl_complaints,
+    sum(t.auth_failure_complaints)::bigint as auth_failure_complaints,
+    sum(t.virus_complaints)::bigint as virus_complaints,
+    sum(t.delays)::bigint as delays,
+    sum(t.ses_delays)::bigint as ses_delays,
+    sum(t.receiver_delays)::bigint as receiver_delays,
+    sum(t.unsubscribes)::bigint as unsubscribes,
+    sum(t.opens)::bigint as opens,
+    sum(t.machine_opens)::bigint as machine_opens,
+    sum(t.unique_opens)::bigint as unique_opens,
+    sum(t.unique_human_opens)::bigint as unique_human_opens,
+    sum(t.clicks)::bigint as clicks,
+    sum(t.machine_clicks)::bigint as machine_clicks,
+    sum(t.unique_clicks)::bigint as unique_clicks,
+    sum(t.unique_human_clicks)::bigint as unique_human_clicks,
+    sum(t.unique_engaged)::bigint as unique_engaged,
+    sum(t.unique_human_engaged)::bigint as unique_human_engaged,
+    sum(t.attempted_or_outcomes)::bigint as attempted_or_outcomes,
+    sum(t.delivery_sends)::bigint as delivery_sends,
+    sum(t.sent_deliveries)::bigint as sent_deliveries,
+    sum(t.delay_attempts)::bigint as delay_attempts,
+    sum(t.aws_mail)::bigint as aws_mail,
+    sum(t.open_tracked_deliveries)::bigint as open_tracked_deliveries,
+    sum(t.click_tracked_deliveries)::bigint as click_tracked_deliveries,
+    sum(t.list_deliveries)::bigint as list_deliveries
+from event_tallies as t
+group by
+    t.event_hour,
+    t.account,
+    t.region,
+    t.configuration_set,
+    t.identity,
+    t.provider;
+
+comment on view mail_hourly_by_event_time is
+'What happened in this hour, by every dimension that mail is asked about: sum it, and take rates of sums.';
+comment on column mail_hourly_by_event_time.event_hour is
+'Full hour (UTC) of the event.';
+comment on column mail_hourly_by_event_time.account is
+'AWS account that sent.';
+comment on column mail_hourly_by_event_time.region is
+'AWS region that sent.';
+comment on column mail_hourly_by_event_time.configuration_set is
+'Configuration set of the message.';
+comment on column mail_hourly_by_event_time.identity is
+'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
+comment on column mail_hourly_by_event_time.provider is
+'Mailbox provider of the recipient; NULL where an event can''t be tied to one recipient.';
+comment on column mail_hourly_by_event_time.sends is
+'Sends × destinations.';
+comment on column mail_hourly_by_event_time.rejects is
+'Rejects × destinations.';
+comment on column mail_hourly_by_event_time.rendering_failures is
+'Rendering failures × destinations.';
+comment on column mail_hourly_by_event_time.suppressed is
+'Recipients that SES never tried: on its global list, the account''s or tenant''s, failing validation, or unsubscribed.';
+comment on column mail_hourly_by_event_time.attempted is
+'Recipients with a Send and with no Reject, Rendering Failure or suppression.';
+comment on column mail_hourly_by_event_time.outcomes is
+'Recipients with a Delivery or a bounce that counts, once each, at the earlier of the two.';
+comment on column mail_hourly_by_event_time.deliveries is
+'Recipients of Deliveries.';
+comment on column mail_hourly_by_event_time.single_recipient_deliveries is
+'Deliveries of single-recipient mail.';
+comment on column mail_hourly_by_event_time.fbl_deliveries is
+'Deliveries at providers that tell SES who complained.';
+comment on column mail_hourly_by_event_time.hard_bounces is
+'Permanent bounces, without suppressed ones.';
+comment on column mail_hourly_by_event_time.soft_bounces is
+'Transient bounces, without automatic replies.';
+comment on column mail_hourly_by_event_time.undetermined_bounces is
+'Undetermined bounces, without automatic replies.';
+comment on column mail_hourly_by_event_time.block_bounces is
+'Bounces of any type that refuse the sender or the content, not the address.';
+comment on column mail_hourly_by_event_time.auto_replies is
+'Automatic replies that SES files as bounces.';
+comment on column mail_hourly_by_event_time.aws_bounces is
+'Permanent bounces and those of SES''s global suppression list, outside own domains.';
+comment on column mail_hourly_by_event_time.aws_sends is
+'Sends outside own domains, without those that the user''s own lists suppressed.';
+comment on column mail_hourly_by_event_time.complaints is
+'Spam reports, one a feedbackId, without not-spam, authentication failures, viruses and suppressions.';
+comment on column mail_hourly_by_event_time.fbl_complaints is
+'Spam reports from providers that tell SES who complained.';
+comment on column mail_hourly_by_event_time.auth_failure_complaints is
+'Authentication failure reports, one a feedbackId.';
+comment on column mail_hourly_by_event_time.virus_complaints is
+'Virus reports, one a feedbackId.';
+comment on column mail_hourly_by_event_time.delays is
+'Recipients with at least one DeliveryDelay, at the first.';
+comment on column mail_hourly_by_event_time.ses_delays is
+'Delays on SES''s side (SendingDeferral, InternalFailure).';
+comment on column mail_hourly_by_event_time.receiver_delays is
+'Delays on the receiver''s side.';
+comment on column mail_hourly_by_event_time.unsubscribes is
+'Subscription events that opt out of something.';
+comment on column mail_hourly_by_event_time.opens is
+'Opens, all of them.';
+comment on column mail_hourly_by_event_time.machine_opens is
+'Opens by machines.';
+comment on column mail_hourly_by_event_time.unique_opens is
+'Recipients of single-recipient mail that opened.';
+comment on column mail_hourly_by_event_time.unique_human_opens is
+'The same by a person.';
+comment on column mail_hourly_by_event_time.clicks is
+'Clicks, all of them.';
+comment on column mail_hourly_by_event_time.machine_clicks is
+'Clicks by machines.';
+comment on column mail_hourly_by_event_time.unique_clicks is
+'Recipients of single-recipient mail that clicked.';
+comment on column mail_hourly_by_event_time.unique_human_clicks is
+'The same by a person.';
+comment on column mail_hourly_by_event_time.unique_engaged is
+'Recipients of single-recipient mail that opened or clicked.';
+comment on column mail_hourly_by_event_time.unique_human_engaged is
+'The same by a person.';
+comment on column mail_hourly_by_event_time.attempted_or_outcomes is
+'Denominator of bounces: attempted, or outcomes where Send is not published.';
+comment on column mail_hourly_by_event_time.delivery_sends is
+'Sends where Send and Delivery are published: denominator of delivery_rate.';
+comment on column mail_hourly_by_event_time.sent_deliveries is
+'Deliveries where Send and Delivery are published: numerator of delivery_rate.';
+comment on column mail_hourly_by_event_time.delay_attempts is
+'attempted_or_outcomes where DeliveryDelay is published: denominator of delay_rate.';
+comment on column mail_hourly_by_event_time.aws_mail is
+'Denominator of aws_bounce_rate: aws_sends, or outcomes and global suppressions outside own domains where Send is not published.';
+comment on column mail_hourly_by_event_time.open_tracked_deliveries is
+'Deliveries of single-recipient mail on days while opens were tracked.';
+comment on column mail_hourly_by_event_time.click_tracked_deliveries is
+'Deliveries of single-recipient mail on days while clicks were tracked.';
+comment on column mail_hourly_by_event_time.list_deliveries is
+'Deliveries of single-recipient mail where SES manages the list: denominator of unsubscribe_rate.';

@@ -1,0 +1,192 @@
+-- grain: one row per (cohort_hour, account, region, configuration_set, identity,
+-- provider)
+create or replace view mail_hourly_by_send_cohort as
+select
+    t.cohort_hour,
+    t.account,
+    t.region,
+    t.configuration_set,
+    t.identity,
+    t.provider,
+    sum(t.sends)::bigint as sends,
+    sum(t.rejects)::bigint as rejects,
+    sum(t.rendering_failures)::bigint as rendering_failures,
+    sum(t.suppressed)::bigint as suppressed,
+    sum(t.attempted)::bigint as attempted,
+    sum(t.outcomes)::bigint as outcomes,
+    sum(t.deliveries)::bigint as deliveries,
+    sum(t.accepted)::bigint as accepted,
+    sum(t.single_recipient_deliveries)::bigint as single_recipient_deliveries,
+    sum(t.fbl_deliveries)::bigint as fbl_deliveries,
+    sum(t.hard_bounces)::bigint as hard_bounces,
+    sum(t.soft_bounces)::bigint as soft_bounces,
+    sum(t.undetermined_bounces)::bigint as undetermined_bounces,
+    sum(t.block_bounces)::bigint as block_bounces,
+    sum(t.auto_replies)::bigint as auto_replies,
+    sum(t.aws_bounces)::bigint as aws_bounces,
+    sum(t.aws_sends)::bigint as aws_sends,
+    sum(t.complaints)::bigint as complaints,
+    sum(t.fbl_complaints)::bigint as fbl_complaints,
+    sum(t.auth_failure_complaints)::bigint as auth_failure_complaints,
+    sum(t.virus_complaints)::bigint as virus_complaints,
+    sum(t.delays)::bigint as delays,
+    sum(t.ses_delays)::bigint as ses_delays,
+    sum(t.receiver_delays)::bigint as receiver_delays,
+    sum(t.unsubscribes)::bigint as unsubscribes,
+    sum(t.opens)::bigint as opens,
+    sum(t.machine_opens)::bigint as machine_opens,
+    sum(t.unique_opens)::bigint as unique_opens,
+    sum(t.unique_human_opens)::bigint as unique_human_opens,
+    sum(t.unique_human_opens_24h)::bigint as unique_human_opens_24h,
+    sum(t.unique_human_opens_72h)::bigint as unique_human_opens_72h,
+    sum(t.unique_human_opens_7d)::bigint as unique_human_opens_7d,
+    sum(t.clicks)::bigint as clicks,
+    sum(t.machine_clicks)::bigint as machine_clicks,
+    sum(t.unique_clicks)::bigint as unique_clicks,
+    sum(t.unique_human_clicks)::bigint as unique_human_clicks,
+    sum(t.unique_human_clicks_24h)::bigint as unique_human_clicks_24h,
+    sum(t.unique_human_clicks_72h)::bigint as unique_human_clicks_72h,
+    sum(t.unique_human_clicks_7d)::bigint as unique_human_clicks_7d,
+    sum(t.unique_engaged)::bigint as unique_engaged,
+    sum(t.unique_human_engaged)::bigint as unique_human_engaged,
+    sum(t.attempted_or_outcomes)::bigint as attempted_or_outcomes,
+    sum(t.delivery_attempts)::bigint as delivery_attempts,
+    sum(t.delivery_sends)::bigint as delivery_sends,
+    sum(t.sent_deliveries)::bigint as sent_deliveries,
+    sum(t.lost_attempts)::bigint as lost_attempts,
+    sum(t.known_outcomes)::bigint as known_outcomes,
+    sum(t.delay_attempts)::bigint as delay_attempts,
+    sum(t.aws_mail)::bigint as aws_mail,
+    sum(t.open_tracked_deliveries)::bigint as open_tracked_deliveries,
+    sum(t.click_tracked_deliveries)::bigint as click_tracked_deliveries,
+    sum(t.list_deliveries)::bigint as list_deliveries,
+    t.cohort_hour + interval 1 hour as cohort_ends_at
+from event_tallies as t
+group by
+    t.cohort_hour,
+    t.account,
+    t.region,
+    t.configuration_set,
+    t.identity,
+    t.provider;
+
+comment on view mail_hourly_by_send_cohort is
+'What became of the mail sent in this hour, by every dimension that mail is asked about: sum it, and take rates of sums.';
+comment on column mail_hourly_by_send_cohort.cohort_hour is
+'Full hour (UTC) of sending.';
+comment on column mail_hourly_by_send_cohort.account is
+'AWS account that sent.';
+comment on column mail_hourly_by_send_cohort.region is
+'AWS region that sent.';
+comment on column mail_hourly_by_send_cohort.configuration_set is
+'Configuration set of the message.';
+comment on column mail_hourly_by_send_cohort.identity is
+'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
+comment on column mail_hourly_by_send_cohort.provider is
+'Mailbox provider of the recipient; NULL where an event can''t be tied to one recipient.';
+comment on column mail_hourly_by_send_cohort.sends is
+'Sends × destinations.';
+comment on column mail_hourly_by_send_cohort.rejects is
+'Rejects × destinations.';
+comment on column mail_hourly_by_send_cohort.rendering_failures is
+'Rendering failures × destinations.';
+comment on column mail_hourly_by_send_cohort.suppressed is
+'Recipients that SES never tried: on its global list, the account''s or tenant''s, failing validation, or unsubscribed.';
+comment on column mail_hourly_by_send_cohort.attempted is
+'Recipients with a Send and with no Reject, Rendering Failure or suppression.';
+comment on column mail_hourly_by_send_cohort.outcomes is
+'Recipients with a Delivery or a bounce that counts, once each, at the earlier of the two.';
+comment on column mail_hourly_by_send_cohort.deliveries is
+'Recipients of Deliveries.';
+comment on column mail_hourly_by_send_cohort.accepted is
+'Deliveries without a bounce that counts, before or after.';
+comment on column mail_hourly_by_send_cohort.single_recipient_deliveries is
+'Deliveries of single-recipient mail.';
+comment on column mail_hourly_by_send_cohort.fbl_deliveries is
+'Deliveries at providers that tell SES who complained.';
+comment on column mail_hourly_by_send_cohort.hard_bounces is
+'Permanent bounces, without suppressed ones.';
+comment on column mail_hourly_by_send_cohort.soft_bounces is
+'Transient bounces, without automatic replies.';
+comment on column mail_hourly_by_send_cohort.undetermined_bounces is
+'Undetermined bounces, without automatic replies.';
+comment on column mail_hourly_by_send_cohort.block_bounces is
+'Bounces of any type that refuse the sender or the content, not the address.';
+comment on column mail_hourly_by_send_cohort.auto_replies is
+'Automatic replies that SES files as bounces.';
+comment on column mail_hourly_by_send_cohort.aws_bounces is
+'Permanent bounces and those of SES''s global suppression list, outside own domains.';
+comment on column mail_hourly_by_send_cohort.aws_sends is
+'Sends outside own domains, without those that the user''s own lists suppressed.';
+comment on column mail_hourly_by_send_cohort.complaints is
+'Spam reports, one a feedbackId, without not-spam, authentication failures, viruses and suppressions.';
+comment on column mail_hourly_by_send_cohort.fbl_complaints is
+'Spam reports from providers that tell SES who complained.';
+comment on column mail_hourly_by_send_cohort.auth_failure_complaints is
+'Authentication failure reports, one a feedbackId.';
+comment on column mail_hourly_by_send_cohort.virus_complaints is
+'Virus reports, one a feedbackId.';
+comment on column mail_hourly_by_send_cohort.delays is
+'Recipients with at least one DeliveryDelay, at the first.';
+comment on column mail_hourly_by_send_cohort.ses_delays is
+'Delays on SES''s side (SendingDeferral, InternalFailure).';
+comment on column mail_hourly_by_send_cohort.receiver_delays is
+'Delays on the receiver''s side.';
+comment on column mail_hourly_by_send_cohort.unsubscribes is
+'Subscription events that opt out of something.';
+comment on column mail_hourly_by_send_cohort.opens is
+'Opens, all of them.';
+comment on column mail_hourly_by_send_cohort.machine_opens is
+'Opens by machines.';
+comment on column mail_hourly_by_send_cohort.unique_opens is
+'Recipients of single-recipient mail that opened.';
+comment on column mail_hourly_by_send_cohort.unique_human_opens is
+'The same by a person.';
+comment on column mail_hourly_by_send_cohort.unique_human_opens_24h is
+'The same within 24 hours of sending.';
+comment on column mail_hourly_by_send_cohort.unique_human_opens_72h is
+'The same within 72 hours of sending.';
+comment on column mail_hourly_by_send_cohort.unique_human_opens_7d is
+'The same within 7 days of sending.';
+comment on column mail_hourly_by_send_cohort.clicks is
+'Clicks, all of them.';
+comment on column mail_hourly_by_send_cohort.machine_clicks is
+'Clicks by machines.';
+comment on column mail_hourly_by_send_cohort.unique_clicks is
+'Recipients of single-recipient mail that clicked.';
+comment on column mail_hourly_by_send_cohort.unique_human_clicks is
+'The same by a person.';
+comment on column mail_hourly_by_send_cohort.unique_human_clicks_24h is
+'The same within 24 hours of sending.';
+comment on column mail_hourly_by_send_cohort.unique_human_clicks_72h is
+'The same within 72 hours of sending.';
+comment on column mail_hourly_by_send_cohort.unique_human_clicks_7d is
+'The same within 7 days of sending.';
+comment on column mail_hourly_by_send_cohort.unique_engaged is
+'Recipients of single-recipient mail that opened or clicked.';
+comment on column mail_hourly_by_send_cohort.unique_human_engaged is
+'The same by a person.';
+comment on column mail_hourly_by_send_cohort.attempted_or_outcomes is
+'Denominator of bounces: attempted, or outcomes where Send is not published.';
+comment on column mail_hourly_by_send_cohort.delivery_attempts is
+'The same where Delivery is published: denominator of accepted_rate.';
+comment on column mail_hourly_by_send_cohort.delivery_sends is
+'Sends where Send and Delivery are published: denominator of delivery_rate.';
+comment on column mail_hourly_by_send_cohort.sent_deliveries is
+'Deliveries where Send and Delivery are published: numerator of delivery_rate.';
+comment on column mail_hourly_by_send_cohort.lost_attempts is
+'Attempted where Send and Delivery are published: denominator of lost_rate.';
+comment on column mail_hourly_by_send_cohort.known_outcomes is
+'Outcomes where Send and Delivery are published: what lost_attempts lose.';
+comment on column mail_hourly_by_send_cohort.delay_attempts is
+'attempted_or_outcomes where DeliveryDelay is published: denominator of delay_rate.';
+comment on column mail_hourly_by_send_cohort.aws_mail is
+'Denominator of aws_bounce_rate: aws_sends, or outcomes and global suppressions outside own domains where Send is not published.';
+comment on column mail_hourly_by_send_cohort.open_tracked_deliveries is
+'Deliveries of single-recipient mail on days while opens were tracked.';
+comment on column mail_hourly_by_send_cohort.click_tracked_deliveries is
+'Deliveries of single-recipient mail on days while clicks were tracked.';
+comment on column mail_hourly_by_send_cohort.list_deliveries is
+'Deliveries of single-recipient mail where SES manages the list: denominator of unsubscribe_rate.';
+comment on column mail_hourly_by_send_cohort.cohort_ends_at is
+'When the hour was over (UTC).';
