@@ -159,6 +159,13 @@ create table machine_rules (
     note varchar
 );
 
+-- grain: one row per time that somebody lifted a recipient's suppression
+create table suppression_lifts (
+    recipient varchar not null,
+    lifted_at timestamp not null,
+    note varchar
+);
+
 -- grain: one row per fact about this warehouse
 create table warehouse_facts (
     name varchar not null,
