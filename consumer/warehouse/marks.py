@@ -2,7 +2,8 @@
 
 Order of arrival changes nothing: an earlier event that arrives late takes the mark over. The
 groups are in docs/metrics.md: message × recipient for delays, opens, clicks and engagement (each
-also human only), the feedback id for complaints.
+also human only), the feedback id for complaints. A first Delivery is far too common to hold a mark:
+of a recipient's Deliveries only the later ones are noted, as ``repeat``.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from consumer.warehouse.hours import hours_of, within
+from consumer.warehouse.hours import hours_of, near, within
 
 # grain: one row per group and kind that a row of this batch could hold
 _CANDIDATES: Final = """
@@ -81,6 +82,75 @@ where not exists (
     where h.mark_key = c.mark_key and h.kind = c.kind and not h.gives_way
 )
 """
+
+# grain: one row per Delivery, stored or arriving, that an earlier one of its recipient precedes
+_REPEATS: Final = """
+create or replace temp table repeats as
+with arriving as (
+    select i.message_id, i.recipient, i.event_at, i.event_key, i.sent_at
+    from incoming as i
+    join fates as f on f.ordinal = i.ordinal
+    where
+        f.stays
+        and i.event_type = 'Delivery'
+        and i.recipient is not null
+        and not i.is_simulator
+        and is_near_sending(i.event_at, i.sent_at)
+),
+stored as (
+    select e.message_id, e.recipient, e.event_at, e.event_key, e.sent_at
+    from events as e
+    join arriving as a on a.message_id = e.message_id and a.recipient = e.recipient
+    where
+        e.event_type = 'Delivery'
+        and not e.is_simulator
+        and is_near_sending(e.event_at, e.sent_at)
+        and {within}
+),
+several as (
+    select message_id, recipient, event_at, event_key, sent_at from arriving
+    where (message_id, recipient) in (
+        select (message_id, recipient) from arriving group by all having count(*) > 1
+        union all
+        select (message_id, recipient) from stored
+    )
+    union
+    select message_id, recipient, event_at, event_key, sent_at from stored
+)
+select event_at, event_key, sent_at from several
+qualify
+    row_number() over (partition by message_id, recipient order by event_at, event_key) > 1
+"""
+
+# A group of its own each: the low half of its key.
+_NOTE_REPEATS: Final = """
+insert into marks by name
+select
+    (r.event_key::uhugeint & 18446744073709551615)::ubigint as mark_key,
+    'repeat' as kind,
+    r.event_at,
+    r.event_key,
+    r.sent_at,
+from repeats as r
+where r.event_key not in (select event_key from marks where kind = 'repeat' and {within})
+"""
+
+# A Delivery pairs with others of its recipient from an hour before its sending to a day after.
+_HOURS_NEAR_SENDING: Final = range(-1, 25)
+
+
+def mark_repeats(connection: duckdb.DuckDBPyConnection, sent_at: pa.Array) -> None:
+    """Note every Delivery that follows another of its message and recipient, for it is no outcome.
+
+    To be called before the batch is inserted. The look-up reads the hours that ``sent_at``, of the
+    batch's Deliveries, leaves open; what it finds is rare.
+    """
+    hours = {hour + later for hour in hours_of(sent_at) for later in _HOURS_NEAR_SENDING}
+    connection.execute(_REPEATS.format(within=within("e.event_at", hours)))
+    found = connection.sql("select sent_at from repeats").to_arrow_table()
+    if found.num_rows:
+        by_send = near("sent_at", found["sent_at"].combine_chunks())
+        connection.execute(_NOTE_REPEATS.format(within=by_send))
 
 
 def place_marks(connection: duckdb.DuckDBPyConnection, sent_at: pa.Array) -> None:

@@ -145,6 +145,22 @@ _CHECKS: Final = (
         """,
     ),
     (
+        "marks: Deliveries after their recipient's first, and those noted as such",
+        """
+        with deliveries as (
+            select count(*) as copies
+            from events
+            where
+                event_type = 'Delivery' and not is_simulator and recipient is not null
+                and is_near_sending(event_at, sent_at)
+            group by message_id, recipient
+        )
+        select
+            (select coalesce(sum(copies - 1), 0)::bigint from deliveries where copies > 1),
+            (select count(*) from marks where kind = 'repeat')
+        """,
+    ),
+    (
         "waiting: rows whose event is gone",
         """
         select 0, count(*) from waiting where event_key not in (select event_key from events)

@@ -16,7 +16,7 @@ from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
 from consumer.warehouse.forms import judge
 from consumer.warehouse.identities import learn_identities
-from consumer.warehouse.marks import place_marks
+from consumer.warehouse.marks import mark_repeats, place_marks
 from consumer.warehouse.messages import complete_waiting, find_facts, wait
 
 _NO_VERDICTS: Final = (
@@ -104,7 +104,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     0. Compare the positions it reads on from with the stored ones, before its frame is archived:
        a refused batch leaves no trace.
     1. Judge every row: new, duplicate, the better copy of one that is there, too old.
-    2. Look up what belongs to the message for rows that don't carry it.
+    2. Look up what belongs to the message for rows that don't carry it, and note Deliveries that
+       repeat another.
     3. Insert the rows that stay; note those that wait for their Send.
     4. Complete rows that waited for a Send of this batch.
     5. Give the marks of things counted once to their least events.
@@ -175,6 +176,8 @@ def _store(
     poor = rows["sent_at"].filter(rows["is_poor"])
     if len(poor):
         find_facts(connection, poor)
+    if "Delivery" in kinds:
+        mark_repeats(connection, rows["sent_at"].filter(pc.equal(rows["event_type"], "Delivery")))
     # 3
     _judge_machines(connection, kinds, verdicts_statement)
     _insert(connection, has_poor=len(poor) > 0)

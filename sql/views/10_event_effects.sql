@@ -1,5 +1,5 @@
--- grain: one row per (event_key) that holds a mark, or makes an outcome as a bounce,
--- or reports an authentication failure or a virus
+-- grain: one row per (event_key) that holds a mark, repeats a Delivery, makes an
+-- outcome as a bounce, or reports an authentication failure or a virus
 create or replace view event_effects as
 -- 1. marks: groups that count once
 select
@@ -18,6 +18,7 @@ select
             when 'human_open' then 32
             when 'human_click' then 64
             when 'human_engaged' then 128
+            when 'repeat' then 1024
             else 0
         end::usmallint
     ) as effects
@@ -74,7 +75,7 @@ group by
     c.cohort_day;
 
 comment on view event_effects is
-'Events that stand for more than themselves: the holders of marks, the bounces that make an outcome, one row of each authentication failure or virus report.';
+'Events that stand for more, or less, than themselves: the holders of marks, Deliveries after a recipient''s first, the bounces that make an outcome, one row of each authentication failure or virus report.';
 comment on column event_effects.event_key is
 'The event.';
 comment on column event_effects.event_hour is
@@ -86,4 +87,4 @@ comment on column event_effects.cohort_hour is
 comment on column event_effects.cohort_day is
 'Day of sending in report_time_zone.';
 comment on column event_effects.effects is
-'Bits: 1 complaint, 2 delay, 4 open, 8 click, 16 engaged, 32, 64, 128 the same three by a person, 256 outcome, 512 report counted apart.';
+'Bits: 1 complaint, 2 delay, 4 open, 8 click, 16 engaged, 32, 64, 128 the same three by a person, 256 outcome, 512 report counted apart, 1024 a repeated Delivery, which is no outcome.';

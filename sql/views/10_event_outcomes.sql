@@ -70,6 +70,7 @@ select
             (
                 e.event_type = 'Delivery'
                 and e.recipient is not null
+                and (coalesce(h.effects, 0) & 1024) = 0
                 and not coalesce(
                     is_near_sending(e.event_at, x.bounce_sent_at)
                     and is_before(x.bounced_at, x.bounce_key, e.event_at, e.event_key),

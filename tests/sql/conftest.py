@@ -1,7 +1,7 @@
 """An empty warehouse with every view, rows written into it by hand, and questions to it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -71,7 +71,32 @@ def to_marks(rows: Iterable[Row]) -> list[tuple[object, ...]]:
         marks.append(
             (number, group[-1], holder["event_at"], holder["event_key"], holder["sent_at"])
         )
+    marks += [
+        (len(marks) + number, "repeat", row["event_at"], row["event_key"], row["sent_at"])
+        for number, row in enumerate(to_repeats(rows))
+    ]
     return marks
+
+
+def to_repeats(rows: Iterable[Row]) -> list[Row]:
+    """Say which Deliveries near their sending come after another of their recipient."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        late = parse_time(row["event_at"]) - parse_time(row["sent_at"])
+        if (
+            row["event_type"] == "Delivery"
+            and row["recipient"] is not None
+            and not row["is_simulator"]
+            and timedelta(hours=-1) <= late <= timedelta(hours=24)
+        ):
+            groups.setdefault((row["message_id"], row["recipient"]), []).append(row)
+    return [
+        row
+        for members in groups.values()
+        for row in sorted(members, key=lambda row: (str(row["event_at"]), str(row["event_key"])))[
+            1:
+        ]
+    ]
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:

@@ -103,6 +103,24 @@ def test_a_delivery_and_its_bounce_are_one_outcome_at_the_earlier(log: Log, ask:
     assert [{"accepted": 0, "outcomes": 1}] == ask(f"select accepted, outcomes {COHORT}")
 
 
+def test_two_deliveries_of_one_recipient_are_one_outcome_at_the_first(log: Log, ask: Ask) -> None:
+    log("Send", SENT_AT)
+    log("Delivery", "2026-03-01 11:00", sent_at=SENT_AT)
+    log("Delivery", "2026-03-01 10:30", sent_at=SENT_AT)
+
+    found = ask(
+        "select hour(event_hour) as h, outcomes, deliveries "
+        "from configuration_sets_hourly_by_event_time order by h"
+    )
+    assert [
+        {"h": 10, "outcomes": 1, "deliveries": 1},
+        {"h": 11, "outcomes": 0, "deliveries": 1},
+    ] == found
+    assert [{"outcomes": 1, "denominator_basis": "sends"}] == ask(
+        f"select outcomes, denominator_basis {COHORT}"
+    )
+
+
 def test_a_bounce_stamped_before_the_send_still_belongs_to_it(log: Log, ask: Ask) -> None:
     log("Send", "2026-03-01 10:00:00.422")
     log("Delivery", "2026-03-01 10:00:02", sent_at="2026-03-01 10:00:00.422")

@@ -57,7 +57,7 @@ def log_random_mail(  # noqa: C901  one chance after the other
 
             if chance() < 0.9:
                 put("Send", 0, 0)
-            if chance() < 0.8:
+            for _ in range(random_source.choice([0, 1, 1, 1, 1, 1, 2])):
                 put("Delivery", -70, 1500)
             for _ in range(random_source.choice([0, 0, 0, 1, 2])):
                 put(
@@ -186,10 +186,12 @@ def recount_recipient(  # noqa: C901  one rule after the other reads best in one
         found.append((row, "deliveries"))
         late = order_of(row)[0] - datetime.fromisoformat(str(row["sent_at"]))
         is_near = timedelta(hours=-1) <= late <= timedelta(hours=24)
-        if is_near and counting:
+        if not (is_near and counting):
+            found.append((row, "accepted"))
+        if is_near:
             near.append(row)
         else:
-            found += [(row, "accepted"), (row, "outcomes")]
+            found.append((row, "outcomes"))
     outcome = first_of(counting + near)
     if outcome:
         found.append((outcome, "outcomes"))

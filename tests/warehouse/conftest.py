@@ -88,7 +88,7 @@ def lean_sql(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(whole / "migrations", lean / "migrations")
     shutil.copytree(whole / "seeds", lean / "seeds")
     (lean / "views").mkdir()
-    for file in whole.glob("views/00_[cs]*.sql"):
+    for file in whole.glob("views/00_[cps]*.sql"):
         shutil.copy(file, lean / "views")
     return lean
 

@@ -142,6 +142,48 @@ def test_the_mailbox_simulator_holds_no_mark(desk: "Desk", new_letter: MakeLette
     assert [] == desk.faults()
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("together", [False, True])
+def test_every_delivery_but_a_recipients_first_is_noted_as_a_repeat(
+    desk: "Desk", letter: "Letter", order: tuple[int, ...], together: bool
+) -> None:
+    deliveries = [letter.delivery(after=after) for after in (2, 3_700, 86_000)]
+    arriving = [deliveries[number] for number in order]
+    for batch in [arriving] if together else [[one] for one in arriving]:
+        desk.write(*batch)
+
+    assert [
+        {"kind": "repeat", "event_type": "Delivery", "at": "2026-03-02 10:31:55.422"},
+        {"kind": "repeat", "event_type": "Delivery", "at": "2026-03-03 09:23:35.422"},
+    ] == desk.rows(HELD)
+    assert [] == desk.faults()
+
+
+def test_a_delivery_to_another_or_far_from_its_sending_repeats_nothing(
+    desk: "Desk", new_letter: MakeLetter
+) -> None:
+    letter = new_letter(to=["ann@example.com", "ben@example.com"])
+    desk.write(letter.delivery(after=2, to=["ann@example.com"]))
+    desk.write(letter.delivery(after=9, to=["ben@example.com"]))
+    desk.write(letter.delivery(after=90_000, to=["ann@example.com"]))
+    desk.write(letter.delivery(after=-4_000, to=["ann@example.com"]))
+    assert [] == desk.rows(HELD)
+    assert [] == desk.faults()
+
+
+def test_both_forms_of_a_repeated_delivery_leave_one_note(
+    new_desk: MakeDesk, letter: "Letter"
+) -> None:
+    first, second = letter.delivery(after=2.5), letter.delivery(after=6.5)
+    events = [first, second, letter.by_identity(first), letter.by_identity(second)]
+    for order in itertools.islice(itertools.permutations(events), 0, 24, 5):
+        desk = new_desk()
+        for event in order:
+            desk.write(event)
+        assert ["2026-03-02 09:30:21.922"] == [row["at"] for row in desk.rows(HELD)]
+        assert [] == desk.faults()
+
+
 # --- any order, any batches ------------------------------------------------------------------
 
 
@@ -163,6 +205,7 @@ def tell_story(choice: random.Random, new_letter: MakeLetter) -> Iterator[Event]
         fb = f"fb-{number}"
         both = [
             letter.delivery(after=choice.random() * 9),
+            letter.delivery(after=choice.random() * 90_000),
             letter.bounce(feedback_id=fb, after=choice.random() * 9),
             letter.complaint(feedback_id=f"{fb}-c", after=choice.random() * 9_000),
             letter.complaint(feedback_id=f"{fb}-n", feedback_type="not-spam"),
