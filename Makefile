@@ -16,7 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WHEELS := .cache/wheel
-# The share of lines and branches that tests reach; it only ever goes up. Without a Kafka broker it is less.
+# The share of lines and branches that tests reach; it only ever goes up. Less where no Kafka
+# broker can be started.
 COVERAGE_PERCENT := 90
 
 PACKAGED := $(shell find consumer schemas sql dashboards -type f -not -name '*.pyc') \
