@@ -1,12 +1,10 @@
 """Readers of a real broker's topics, workers, and consumers that are none of ours."""
 
-import gc
 import json
 import os
 import subprocess
 import sys
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +22,8 @@ from kafka_broker import Broker, wait_for
 
 
 @pytest.fixture(autouse=True)
-def _collect(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let no socket that the library forgot be found in another folder's test.
-
-    Records of its log keep them alive, and pytest keeps those.
-    """
-    yield
-    caplog.get_records("call").clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+def _forgotten(forgotten_sockets: None) -> None:
+    """All tests here have to do with the library."""
 
 
 @pytest.fixture
