@@ -36,6 +36,11 @@ class Address:
     as_written: str | None
     is_simulator: bool
 
+    @property
+    def hidden(self) -> str:
+        """What stands in its place once it is erased: its token, and the domain."""
+        return f"~{self.token}@{self.domain}" if self.domain is not None else f"~{self.token}@"
+
 
 def normalise(written: str) -> str:
     """Reduce what SES wrote to the bare, lower-case address."""

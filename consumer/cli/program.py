@@ -20,6 +20,7 @@ _VERBS: Final = {
     "demo": "consumer.cli.demo",
     "sql": "consumer.cli.sql",
     "report": "consumer.cli.report",
+    "find": "consumer.cli.find",
     "check": "consumer.cli.check",
     "quarantine": "consumer.cli.quarantine",
     "rebuild": "consumer.cli.rebuild",

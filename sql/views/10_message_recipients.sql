@@ -4,6 +4,7 @@ with states as (
     select
         c.message_id,
         c.recipient,
+        c.cohort_hour,
         any_value(c.account) as account,
         any_value(c.region) as region,
         any_value(c.configuration_set) as configuration_set,
@@ -26,7 +27,7 @@ with states as (
         ) as severity
     from countable_events as c
     where c.recipient is not null
-    group by c.message_id, c.recipient
+    group by c.message_id, c.recipient, c.cohort_hour
 )
 
 select
@@ -37,6 +38,7 @@ select
     s.configuration_set,
     s.provider,
     s.sent_at,
+    s.cohort_hour,
     s.last_event_at,
     case s.severity
         when 10 then 'complained'
@@ -68,6 +70,8 @@ comment on column message_recipients.provider is
 'Mailbox provider of the recipient.';
 comment on column message_recipients.sent_at is
 'When the message was sent (UTC).';
+comment on column message_recipients.cohort_hour is
+'Full hour (UTC) of sending: narrow by it.';
 comment on column message_recipients.last_event_at is
 'When the last event of this recipient happened (UTC).';
 comment on column message_recipients.state is

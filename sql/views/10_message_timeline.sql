@@ -44,6 +44,19 @@ select
         when 'Click' then concat_ws(' ', e.link, e.machine_rule, e.user_agent)
         when 'Subscription' then e.new_preferences
     end as detail,
+    bounce_class_of(
+        e.bounce_type,
+        e.bounce_sub_type,
+        e.is_auto_reply,
+        e.status,
+        e.diagnostic_code
+    ) as bounce_class,
+    case
+        when e.event_type = 'Send' then e.source_ip
+        when e.event_type in ('Open', 'Click') then e.ip
+        when e.event_type = 'Subscription' then e.subscription_source
+        else coalesce(e.remote_mta_ip, e.reporting_mta)
+    end as place,
     epoch_ms(e.event_at) - epoch_ms(e.sent_at) as since_sending_ms,
     e.event_key
 from events as e;
@@ -86,6 +99,10 @@ comment on column message_timeline.kind is
 'Our class: of a bounce, a complaint, a delay, an Open or Click, a Subscription.';
 comment on column message_timeline.detail is
 'What SES or the receiver said.';
+comment on column message_timeline.bounce_class is
+'What a bounce is about.';
+comment on column message_timeline.place is
+'Where it happened: the IP address that asked SES to send, the receiving or reporting server, the reader''s IP address, the way of unsubscribing.';
 comment on column message_timeline.since_sending_ms is
 'Milliseconds from sending; may be negative, where SES cut its stamp.';
 comment on column message_timeline.event_key is

@@ -119,3 +119,11 @@ def test_check_looks_at_the_warehouse_without_disturbing_it(
     checked = duckpost("check", "--json", "--warehouse", warehouse)
     assert checked.code == 0
     assert json.loads(checked.out)[0]["exit_code"] == 0
+
+
+def test_find_tells_the_story_of_a_recipient(duckpost: Duckpost, warehouse: Path) -> None:
+    shown = duckpost("find", "Reader2@example.net", "--warehouse", warehouse)
+    assert shown.code == 0
+    assert "reader2@example.net: 1 message" in shown.out
+    assert "mail again: nothing speaks against it" in shown.out
+    assert "250 2.6.0 Message received" in shown.out
