@@ -1,0 +1,7 @@
+"""What people see: Grafana dashboards and alert rules as code, and the Overview without Grafana.
+
+``boards`` says what each dashboard shows, ``render`` makes Grafana's JSON of it, which is committed
+in the top-level folder ``dashboards/`` beside the provisioning files; in a wheel both lie here.
+Only ``render`` needs grafana-foundation-sdk, only ``grafana`` needs grafana-client: whoever
+installs duckpost without the extra ``dashboards`` has the JSON all the same.
+"""

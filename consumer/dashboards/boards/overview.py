@@ -1,0 +1,191 @@
+"""Overview: how mail does, at a glance, and where to look next."""
+
+from consumer.dashboards.boards.questions import (
+    AWS_NOTE,
+    BOUNCE_LINES,
+    BY_COHORT_TIME,
+    BY_EVENT_TIME,
+    COHORT,
+    COMPLAINT_LINES,
+    EVENTS,
+    OF_SETS,
+    changing_count,
+    changing_rate,
+    long_series,
+    wide_series,
+)
+from consumer.dashboards.choices import MAIL_CHOICES
+from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+
+_TYPES = (
+    "sends",
+    "deliveries",
+    "hard_bounces",
+    "soft_bounces",
+    "undetermined_bounces",
+    "suppressed",
+    "complaints",
+    "delays",
+    "rejects",
+    "rendering_failures",
+    "opens",
+    "clicks",
+    "unsubscribes",
+)
+_FUNNEL = (
+    "sends",
+    "attempted",
+    "deliveries",
+    "accepted",
+    "unique_human_opens",
+    "unique_human_clicks",
+)
+_TABLE_RATES = (
+    "accepted_rate",
+    "hard_bounce_rate",
+    "soft_bounce_rate",
+    "aws_bounce_rate",
+    "complaint_rate_fbl",
+    "delay_rate",
+    "unique_open_rate",
+    "unique_click_rate",
+)
+_SAMPLE = (
+    "Grey points stand where fewer than 1,000 were attempted: such a rate says little by itself."
+)
+
+
+def overview(d: Definitions) -> Board:
+    """Return the dashboard."""
+    return Board(
+        "duckpost-overview",
+        "SES 1 · Overview",
+        "How mail does, at a glance, and where to look next.",
+        MAIL_CHOICES,
+        (
+            Row("Now, and against the range before", _stats(d)),
+            Row("Volume", (_events_by_type(d), _funnel(d))),
+            Row("Rates, by when the mail was sent", (_bounces(d), _complaints(d))),
+            Row("Configuration sets", (_by_set(d), _accepted_by_set(d))),
+        ),
+    )
+
+
+def _stats(d: Definitions) -> tuple[Panel, ...]:
+    return (
+        changing_count(d, "sends", "Sends", width=3),
+        changing_count(d, "deliveries", "Deliveries", width=3),
+        changing_rate(d, "accepted_rate", "Accepted", is_more_better=True, width=3),
+        changing_rate(d, "hard_bounce_rate", "Hard bounces", width=3),
+        changing_rate(d, "aws_bounce_rate", "Bounces as AWS counts", width=3),
+        changing_rate(d, "complaint_rate_fbl", "Complaints (FBL)", width=3),
+        changing_rate(d, "delay_rate", "Delayed", width=3),
+        changing_rate(d, "unique_click_rate", "Clicked", is_more_better=True, width=3),
+    )
+
+
+def _events_by_type(d: Definitions) -> Panel:
+    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _TYPES)
+    return Panel(
+        "series",
+        "What happened, by type",
+        wide_series(columns, EVENTS, BY_EVENT_TIME),
+        d.explain(*_TYPES, note="By the time at which it happened."),
+        COUNT,
+        width=16,
+        height=9,
+        is_stacked=True,
+    )
+
+
+def _funnel(d: Definitions) -> Panel:
+    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _FUNNEL)
+    return Panel(
+        "gauge",
+        "From send to click",
+        f"select\n    {columns}\n{COHORT}\nhaving count(*) > 0",
+        d.explain(*_FUNNEL, note="Of mail sent in the range."),
+        COUNT,
+        width=8,
+        height=9,
+    )
+
+
+def _bounces(d: Definitions) -> Panel:
+    rates = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
+    columns = ",\n    ".join(f"{d.rate(name)} as {name}" for name in rates)
+    small = (
+        f"select\n    {BY_COHORT_TIME},\n    {d.rate('hard_bounce_rate')} as small_sample\n{COHORT}\n"
+        f"group by time\nhaving is_small_sample({d.denominator('hard_bounce_rate')})\norder by time"
+    )
+    return Panel(
+        "series",
+        "Bounce rates",
+        wide_series(columns, COHORT, BY_COHORT_TIME),
+        d.explain(*rates, note=f"{AWS_NOTE} {_SAMPLE}"),
+        PERCENT,
+        width=12,
+        height=9,
+        lines=BOUNCE_LINES,
+        marks=small,
+    )
+
+
+def _complaints(d: Definitions) -> Panel:
+    rates = ("complaint_rate_fbl", "complaint_rate")
+    columns = ",\n    ".join(f"{d.rate(name)} as {name}" for name in rates)
+    return Panel(
+        "series",
+        "Complaint rates",
+        wide_series(columns, COHORT, BY_COHORT_TIME),
+        d.explain(*rates, note=f"{AWS_NOTE} They are meant for complaint_rate_fbl alone."),
+        PERCENT,
+        width=12,
+        height=9,
+        lines=COMPLAINT_LINES,
+    )
+
+
+def _by_set(d: Definitions) -> Panel:
+    rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in _TABLE_RATES)
+    sql = (
+        "select\n    c.label as configuration_set,\n"
+        f"    {count('sends')} as sends,\n    {count('deliveries')} as deliveries,\n    {rates},\n"
+        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample,\n"
+        "    coalesce(c.configuration_set, '(none)') as name\n"
+        + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
+        + "\ngroup by c.label, c.configuration_set\norder by sends desc, c.label"
+    )
+    return Panel(
+        "table",
+        "Configuration sets",
+        sql,
+        d.explain(
+            "sends",
+            "deliveries",
+            *_TABLE_RATES,
+            "configuration_sets_hourly_by_send_cohort.is_small_sample",
+            note="Of mail sent in the range. A name leads to the set's bounces.",
+        ),
+        COUNT,
+        width=24,
+        height=9,
+        units=dict.fromkeys(_TABLE_RATES, PERCENT),
+        links={
+            "configuration_set": "/d/duckpost-bounces?${__url_time_range}"
+            "&var-configuration_set=${__data.fields.name:percentencode}"
+        },
+    )
+
+
+def _accepted_by_set(d: Definitions) -> Panel:
+    source = COHORT.replace("\nwhere", f"\n{OF_SETS}where")
+    return Panel(
+        "series",
+        "Accepted, by configuration set",
+        long_series("c.label", d.rate("accepted_rate"), source, BY_COHORT_TIME),
+        d.explain("accepted_rate", "configuration_sets.label"),
+        PERCENT,
+        width=24,
+    )

@@ -1,0 +1,93 @@
+"""What a reader of a dashboard may choose: Grafana's variables."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Grafana puts this in as it stands where *All* is chosen, also when there is nothing to list.
+ALL = "'__all__'"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One variable.
+
+    Attributes:
+        name: as it stands in ``${name:sqlstring}``.
+        label: what is written beside it.
+        sql: gives the values, for ``kind`` query.
+        kind: ``query`` asks the warehouse, ``list`` has fixed values, ``text`` takes any.
+        values: of a list; the first is chosen at first.
+        is_many: whether several may be chosen, and *All*.
+        by_range: whether the values are asked for anew when the time range changes.
+    """
+
+    name: str
+    label: str
+    sql: str = ""
+    kind: Literal["query", "list", "text"] = "query"
+    values: tuple[str, ...] = ()
+    is_many: bool = True
+    by_range: bool = False
+
+
+def is_chosen(name: str, column: str) -> str:
+    """Return the condition that a row's ``column`` is among what is chosen; NULL is ``(none)``."""
+    chosen = f"(${{{name}:sqlstring}})"
+    return f"({ALL} in {chosen} or coalesce({column}, '(none)') in {chosen})"
+
+
+ACCOUNT = Choice(
+    "account",
+    "Account",
+    "select distinct coalesce(c.account, '(none)') as account\n"
+    "from configuration_sets as c\norder by account",
+)
+REGION = Choice(
+    "region",
+    "Region",
+    "select distinct coalesce(c.region, '(none)') as region\n"
+    f"from configuration_sets as c\nwhere {is_chosen('account', 'c.account')}\norder by region",
+)
+CONFIGURATION_SET = Choice(
+    "configuration_set",
+    "Configuration set",
+    "select distinct coalesce(c.configuration_set, '(none)') as configuration_set\n"
+    f"from configuration_sets as c\nwhere {is_chosen('account', 'c.account')}\n"
+    f"    and {is_chosen('region', 'c.region')}\norder by configuration_set",
+)
+_SEEN = """select coalesce(m.{name}, '(none)') as {name}
+from mail_hourly_by_event_time as m
+where $__timeFilter(m.event_hour)
+group by m.{name}
+order by sum(m.sends + m.deliveries + m.opens) desc, {name}
+limit 500"""
+IDENTITY = Choice("identity", "Identity", _SEEN.format(name="identity"), by_range=True)
+PROVIDER = Choice("provider", "Provider", _SEEN.format(name="provider"), by_range=True)
+TIME_ZONE = Choice(
+    "time_zone",
+    "Time zone",
+    kind="list",
+    values=(
+        "UTC",
+        "America/Los_Angeles",
+        "America/New_York",
+        "America/Sao_Paulo",
+        "Europe/London",
+        "Europe/Berlin",
+        "Asia/Kolkata",
+        "Asia/Singapore",
+        "Asia/Tokyo",
+        "Australia/Sydney",
+    ),
+    is_many=False,
+)
+
+MESSAGE_CHOICES = (ACCOUNT, REGION, CONFIGURATION_SET)
+MAIL_CHOICES = (*MESSAGE_CHOICES, IDENTITY, PROVIDER)
+
+
+def chosen(choices: tuple[Choice, ...], alias: str) -> str:
+    """Return the conditions of ``choices`` on columns of their names, as lines of a WHERE."""
+    return "".join(
+        f"\n    and {is_chosen(choice.name, f'{alias}.{choice.name}')}" for choice in choices
+    )

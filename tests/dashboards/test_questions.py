@@ -1,0 +1,119 @@
+"""Every question of every dashboard, asked as Grafana asks it, gives what its panel can draw."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from consumer.dashboards.expansion import Range, expand
+from consumer.resources import dashboards_folder
+
+Ask = Callable[[str], pa.Table]
+Chosen = Mapping[str, Sequence[str] | None]
+
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC).replace(tzinfo=None)
+WEEK = Range(NOW - timedelta(days=7), NOW, 3600)
+QUARTER = Range(NOW - timedelta(days=90), NOW, 86_400)
+MINUTES = Range(NOW - timedelta(minutes=5), NOW, 60)
+HOSTILE = ["o'neil'; drop table events; --", "$__timeFilter(", "(none)", "/* ü */"]
+
+
+@dataclass(frozen=True)
+class Question:
+    board: str
+    title: str
+    sql: str
+    is_series: bool
+    kind: str
+    fixed: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{self.board} {self.title}"
+
+
+def questions() -> Iterator[Question]:
+    for file in sorted((dashboards_folder() / "json").glob("*.json")):
+        board = json.loads(file.read_text(encoding="utf-8"))
+        fixed = tuple(
+            (one["name"], one["current"]["value"])
+            for one in board["templating"]["list"]
+            if one["type"] == "custom"
+        )
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                is_series = target["format"] == "time_series"
+                title = f"{panel['title']} {target['refId']}"
+                yield Question(
+                    board["uid"], title, target["rawSql"], is_series, panel["type"], fixed
+                )
+        for one in board["templating"]["list"]:
+            if one["type"] == "query":
+                yield Question(board["uid"], one["name"], one["query"], False, "variable", fixed)
+
+
+ALL_QUESTIONS = list(questions())
+each_question = pytest.mark.parametrize("question", ALL_QUESTIONS, ids=str)
+
+
+class Everything(dict[str, Sequence[str] | None]):
+    """A choice for whatever variable: the same for all but those with a value of their own."""
+
+    def __init__(self, values: Sequence[str] | None, question: Question) -> None:
+        super().__init__({name: [value] for name, value in question.fixed})
+        self.values_of_all = values
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> Sequence[str] | None:
+        return self.values_of_all
+
+
+def check(question: Question, table: pa.Table) -> None:
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        assert not pa.types.is_decimal(column.type), f"{name} is wider than Grafana's numbers"
+        assert not pa.types.is_nested(column.type), f"{name} is no single value"
+    assert len(set(table.column_names)) == len(table.column_names)
+    if question.kind == "variable":
+        assert 1 == table.num_columns
+        assert pa.types.is_string(table.column(0).type)
+        assert 0 == table.column(0).null_count
+    if not question.is_series:
+        return
+    assert "time" == table.column_names[0]
+    times = table.column("time").to_pylist()
+    assert 0 == table.column("time").null_count
+    assert sorted(times) == times
+    rest = table.schema.remove(0)
+    numbers = [f.name for f in rest if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    texts = [field.name for field in rest if pa.types.is_string(field.type)]
+    assert len(numbers) + len(texts) == len(rest)
+    assert numbers
+    assert texts in ([], ["metric"])
+    labels = table.column("metric").to_pylist() if texts else [""] * len(times)
+    assert None not in labels
+    assert len(times) == len(set(zip(times, labels, strict=True))), "two rows are one point"
+    if texts:
+        assert 1 == len(numbers)
+
+
+@each_question
+def test_a_week_of_everything(question: Question, ask: Ask) -> None:
+    table = ask(expand(question.sql, WEEK, Everything(None, question)))
+
+    check(question, table)
+
+
+@each_question
+def test_values_that_are_hostile_over_a_quarter(question: Question, ask: Ask) -> None:
+    check(question, ask(expand(question.sql, QUARTER, Everything(HOSTILE, question))))
+
+
+@each_question
+def test_nothing_chosen_and_nothing_sent(question: Question, ask: Ask) -> None:
+    check(question, ask(expand(question.sql, MINUTES, Everything([], question))))
