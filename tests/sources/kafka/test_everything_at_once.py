@@ -1,9 +1,10 @@
 """Every source in one worker, killed and replaced again and again: the warehouse is the ledgers.
 
-The run takes half a minute; EVERYTHING_SECS makes it longer, and told.json says what was sent. Senders go on until their transport
-has said yes to all they ever began to send, and write that down. In the meantime workers are
-killed while others stand by, consumers that are none of ours join the group and leave it, the
-broker stops for a while, requests come twice under one id, objects are written anew.
+The run takes half a minute; EVERYTHING_SECS makes it longer, and told.json says what was sent.
+Senders go on until their transport has said yes to all they ever began to send, and write that
+down. In the meantime workers are killed while others stand by, consumers that are none of ours
+join the group and leave it, the broker stops for a while, requests come twice under one id,
+objects are written anew.
 """
 
 import base64
