@@ -1,6 +1,6 @@
 """One way to a warehouse, whether a worker has it open or nobody has."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,13 @@ from consumer.batch import Batch
 from consumer.door_client import DoorClient
 from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
 from consumer.settings import WarehouseSettings
-from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
+from consumer.warehouse import (
+    Recovery,
+    Warehouse,
+    WarehouseOptions,
+    WriteResult,
+    open_warehouse,
+)
 from consumer.warehouse.recount import Finding, verify
 
 
@@ -118,13 +124,19 @@ def to_options(settings: WarehouseSettings) -> WarehouseOptions:
     )
 
 
-def open_access(settings: WarehouseSettings) -> Access:
+def open_access(
+    settings: WarehouseSettings, *, on_recovery: Callable[[Recovery], None] | None = None
+) -> Access:
     """Open the warehouse, or knock at the door of the worker that has it open.
+
+    ``on_recovery`` is told when the file had to be mended; see `open_warehouse`.
 
     Raises `WarehouseLocked` when another process has the file and nobody answers at its door.
     """
     try:
-        return OpenedWarehouse(open_warehouse(settings.path, to_options(settings)))
+        return OpenedWarehouse(
+            open_warehouse(settings.path, to_options(settings), on_recovery=on_recovery)
+        )
     except WarehouseLocked:
         try:
             return DoorClient(settings.path)

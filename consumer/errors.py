@@ -108,7 +108,15 @@ class WarehouseFull(WarehouseError):  # noqa: N818 - the same
 
 
 class WarehouseDamaged(WarehouseError):  # noqa: N818 - the same
-    """The file does not open and could not be mended; the message names the next command."""
+    """The file does not open and could not be mended; the message names the next command.
+
+    Attributes:
+        fault: DuckDB's own words, where it was DuckDB that met the damage.
+    """
+
+    def __init__(self, message: str, *, fault: str = "") -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class WarehouseNewer(WarehouseError):  # noqa: N818 - the same

@@ -8,7 +8,7 @@ after another in a file; one that was torn is the last.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
@@ -103,8 +103,24 @@ class FrameBuilder:
             self._compressed.append(compressed)
 
 
+def to_release_frame(head: Head, sha256s: Sequence[str]) -> bytes:
+    """Make the frame of a batch that only drops payloads from quarantine.
+
+    Without it they would be back after a rebuild.
+    """
+    lines: Sequence[Mapping[str, Any]] = (
+        {"format": _FORMAT, "batch_id": str(head.batch_id), "source": head.source},
+        {"released": list(sha256s)},
+        {"positions": {}},
+    )
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return compressor.compress(b"".join(_to_line(line) for line in lines))
+
+
 class FrameReader:
     """Reads one frame back; `head` at once, the payloads as a stream, then `positions`.
+
+    ``released`` are sha256 of payloads that the batch dropped from quarantine, known then too.
 
     Raises ``zstandard.ZstdError``, ``ValueError`` or ``EOFError`` from a frame that is torn.
     """
@@ -117,6 +133,7 @@ class FrameReader:
         self.head = Head(UUID(about["batch_id"]), about["source"])
         self.positions: Mapping[str, str] = {}
         self.positions_of = ""
+        self.released: Sequence[str] = ()
 
     def payloads(self) -> Iterator[Stored]:
         """Yield the payloads in the order in which they were added."""
@@ -126,6 +143,9 @@ class FrameReader:
                 self.positions = about["positions"]
                 self.positions_of = about.get("of", "")
                 return
+            if "released" in about:
+                self.released = about["released"]
+                continue
             received_at = datetime.fromisoformat(about["received_at"])
             for length in about["bytes"]:
                 raw = self._lines.take(length + 1)[:-1]

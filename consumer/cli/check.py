@@ -9,7 +9,7 @@ from rich.console import Console
 
 from consumer.access import open_access
 from consumer.cli.endpoints import bind_http, open_tls
-from consumer.cli.options import as_json, configured
+from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
 from consumer.door_client import DoorClient
 from consumer.errors import EXIT_DENIED, EXIT_DONE, DuckpostError
@@ -65,7 +65,7 @@ def _check_warehouse(settings: Settings) -> tuple[Finding, bool]:
             Place(path.absolute()).check_folder()
             finding.lines.append("not there yet; the first run or ingest makes it")
         else:
-            access = open_access(settings.warehouse)
+            access = open_access(settings.warehouse, on_recovery=tell_recovery)
             if isinstance(access, DoorClient):
                 finding.lines.append(f"open in the worker with PID {access.pid}, which answers")
                 access.close()

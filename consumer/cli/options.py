@@ -10,6 +10,7 @@ import click
 from consumer.access import Access, open_access
 from consumer.errors import UsageError
 from consumer.settings import Settings, load_settings
+from consumer.warehouse import Recovery
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -41,11 +42,18 @@ def opened(config: Path | None, warehouse: Path | None, *, create: bool) -> Iter
     """
     settings = load_settings(config, warehouse=warehouse)
     require_file(settings, create=create)
-    access = open_access(settings.warehouse)
+    access = open_access(settings.warehouse, on_recovery=tell_recovery)
     try:
         yield access
     finally:
         access.close()
+
+
+def tell_recovery(recovery: Recovery) -> None:
+    """Say on stderr that the warehouse had to be mended, and what that came to."""
+    kept = f"; as it was it is kept as {recovery.kept}" if recovery.kept else ""
+    text = f"warehouse mended in {recovery.seconds:.1f} s: {recovery.what}{kept}"
+    click.secho(text, fg="yellow" if recovery.is_whole else "red", err=True)
 
 
 def require_file(settings: Settings, *, create: bool) -> None:

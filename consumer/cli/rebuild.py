@@ -9,22 +9,41 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumer.access import to_options
-from consumer.cli.options import as_json, configured, opened
+from consumer.cli.options import as_json, configured, opened, tell_recovery
 from consumer.cli.output import open_console, print_table
-from consumer.errors import WarehouseDamaged
+from consumer.errors import UsageError, WarehouseDamaged
 from consumer.settings import load_settings
+from consumer.warehouse.place import Place
 from consumer.warehouse.rebuild import rebuild as rebuild_file
+from consumer.warehouse.recovery import salvage as salvage_file
 
 
 @click.command()
+@click.option("--new-key", is_flag=True, help="The key is lost: hash recipients with a new one.")
+@click.option(
+    "--salvage",
+    is_flag=True,
+    help="Without the archive: keep what can be read of the file, lose what cannot.",
+)
 @as_json
 @configured
-def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
+def rebuild(
+    new_key: bool, salvage: bool, is_json: bool, config: Path | None, warehouse: Path | None
+) -> None:
     """Make the warehouse anew from the archive beside it; the old file is put aside.
 
     Stop the worker first.
     """
+    if new_key and salvage:
+        raise UsageError("--new-key needs the archive, --salvage goes without: choose one")
     settings = load_settings(config, warehouse=warehouse)
+    if salvage:
+        recovery = salvage_file(settings.warehouse.path, to_options(settings.warehouse))
+        if is_json:
+            click.echo(json.dumps({**asdict(recovery), "kept": str(recovery.kept)}))
+        else:
+            tell_recovery(recovery)
+        return
     columns = (TextColumn("rebuilding"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     # where nobody watches, rich would still leave an empty line
@@ -35,6 +54,7 @@ def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
             settings.warehouse.path,
             to_options(settings.warehouse),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            has_new_key=new_key,
         )
     if is_json:
         figures = asdict(result)
@@ -49,6 +69,8 @@ def rebuild(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
             f"{result.torn} places in archive files could not be read and were left out; a kill "
             "leaves one at a file's end, of what was never acknowledged"
         )
+    if Place(settings.warehouse.path).gaps.exists():
+        click.echo("batches written while the archive was off are not in it")
     if result.kept is not None:
         click.echo(f"the old file is kept as {result.kept}")
 

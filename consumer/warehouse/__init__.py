@@ -1,7 +1,8 @@
 """The only room that knows DuckDB: the file, its schema, the write path, reading."""
 
 from consumer.warehouse.connection import WarehouseOptions
-from consumer.warehouse.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.recovery import Recovery, open_warehouse
+from consumer.warehouse.warehouse import Warehouse
 from consumer.warehouse.write import WriteResult
 
-__all__ = ["Warehouse", "WarehouseOptions", "WriteResult", "open_warehouse"]
+__all__ = ["Recovery", "Warehouse", "WarehouseOptions", "WriteResult", "open_warehouse"]

@@ -97,28 +97,60 @@ def _open_private(path: str, flags: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """The end of a file that is no whole frame."""
+    """A stretch of a file that is no whole frame.
+
+    ``is_end`` says that no frame follows in this file: a kill while writing leaves such an end, of
+    what was never acknowledged. Anywhere else it is damage.
+    """
 
     file: str
     offset: int
     reason: str
+    is_end: bool = True
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the archive's files, oldest first."""
+    return sorted(folder.glob(f"*{_SUFFIX}"))
 
 
 def read_frames(folder: Path) -> Iterator[tuple[Segment, bytes] | Torn]:
     """Yield every whole frame, oldest first, and what is torn where there is any."""
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        if path.stat().st_size == 0:
-            continue
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            offset = 0
-            while offset < len(data):
-                try:
-                    length = _frame_length(data, offset)
-                except (zstandard.ZstdError, EOFError) as error:
-                    yield Torn(path.name, offset, str(error))
-                    break
-                yield Segment(path.name, offset, length), data[offset : offset + length]
-                offset += length
+    for path in list_files(folder):
+        yield from read_file(path)
+
+
+def read_file(path: Path, *, start: int = 0) -> Iterator[tuple[Segment, bytes] | Torn]:
+    """Yield one file's frames from byte ``start`` on; after damage from the next whole one on."""
+    if path.stat().st_size <= start:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        offset = start
+        while offset < len(data):
+            try:
+                length = _frame_length(data, offset)
+            except (zstandard.ZstdError, EOFError) as error:
+                following = _find_frame(data, offset + 1)
+                yield Torn(path.name, offset, str(error), is_end=following is None)
+                if following is None:
+                    return
+                offset = following
+                continue
+            yield Segment(path.name, offset, length), data[offset : offset + length]
+            offset += length
+
+
+def _find_frame(data: mmap.mmap, offset: int) -> int | None:
+    """Find the next whole frame of ours: a payload may hold zstd of its own."""
+    while (offset := data.find(zstandard.FRAME_HEADER, offset)) >= 0:
+        try:
+            length = _frame_length(data, offset)
+            FrameReader(io.BytesIO(data[offset : offset + length]))
+        except (zstandard.ZstdError, EOFError, ValueError, KeyError, TypeError):
+            offset += 1
+        else:
+            return offset
+    return None
 
 
 def read_segment(folder: Path, segment: Segment) -> FrameReader:

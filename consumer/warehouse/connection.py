@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -46,7 +47,7 @@ def connect(place: Place, options: WarehouseOptions) -> duckdb.DuckDBPyConnectio
     if not place.file.exists():
         _create(place, options)
     try:
-        connection = _open(place, options, place.file.as_posix())
+        connection = open_file(place, options, place.file)
     except duckdb.Error as error:
         raise to_open_fault(error, place.file) from error
     try:
@@ -65,7 +66,7 @@ def _create(place: Place, options: WarehouseOptions) -> None:
     temporary = place.file.with_name(f".{place.file.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
     try:
-        connection = _open(place, options, temporary.as_posix())
+        connection = open_file(place, options, temporary)
         try:
             _prepare(connection, options)
             connection.execute("checkpoint")
@@ -83,9 +84,10 @@ def _create(place: Place, options: WarehouseOptions) -> None:
     sync_folder(place.file.parent)
 
 
-def _open(place: Place, options: WarehouseOptions, file: str) -> duckdb.DuckDBPyConnection:
+def open_file(place: Place, options: WarehouseOptions, file: Path) -> duckdb.DuckDBPyConnection:
+    """Have DuckDB open ``file``, as it stands; raises DuckDB's own errors."""
     return duckdb.connect(
-        file,
+        file.as_posix(),
         config={
             "memory_limit": options.memory_limit,
             "threads": options.threads,

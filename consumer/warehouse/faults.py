@@ -14,12 +14,25 @@ from consumer.errors import (
     WarehouseError,
     WarehouseFull,
     WarehouseLocked,
+    WarehouseNewer,
 )
 
 _HOLDER = re.compile(r"PID (\d+)")
 _NO_ROOM = re.compile(
     r"No space left|disk quota|failed to offload|Could not write all bytes", re.IGNORECASE
 )
+# what DuckDB says of bytes that are not those it wrote
+_DAMAGE = re.compile(
+    r"Corrupt|not a valid DuckDB|replaying WAL|WAL (?:does not match|was created for)"
+    r"|checkpoint iteration|deserializ|Serialization Error|INTERNAL Error|Could not read enough",
+    re.IGNORECASE,
+)
+_NEWER = re.compile(r"storage version number|created with a newer version", re.IGNORECASE)
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether an error of opening or writing speaks of a damaged file."""
+    return bool(_DAMAGE.search(str(error)))
 
 
 def to_open_fault(error: duckdb.Error, path: Path) -> WarehouseError:
@@ -43,17 +56,26 @@ def to_open_fault(error: duckdb.Error, path: Path) -> WarehouseError:
         )
     if _NO_ROOM.search(text):
         return WarehouseFull(f"cannot open warehouse {path}: no room on its disk. Free some space.")
-    return WarehouseDamaged(
-        f"cannot open warehouse {path}: {text.splitlines()[0]}. The file is left as it is. "
-        f"If it is damaged, build it again from its archive: duckpost rebuild --warehouse {path}"
-    )
+    if _NEWER.search(text):
+        return WarehouseNewer(
+            f"cannot open warehouse {path}: a later DuckDB than this one wrote it. Install the "
+            "duckpost that made it, or a later one; nothing was changed."
+        )
+    if is_damage(error):
+        return WarehouseDamaged(
+            f"cannot open warehouse {path}: {text.splitlines()[0]}. The file is left as it is. "
+            f"Build it again from its archive: duckpost rebuild --warehouse {path}",
+            fault=text,
+        )
+    return WarehouseError(f"cannot open warehouse {path}: {text.splitlines()[0]}")
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Translate what a statement before the COMMIT raises; the caller rolls back.
 
-    A FATAL error is an unknown outcome: the instance is unusable from there on.
+    A FATAL error is an unknown outcome: the instance is unusable from there on. Damage that a
+    writer meets is left to the next start, which mends or rebuilds.
     """
     try:
         yield
@@ -67,6 +89,12 @@ def translated(doing: str) -> Iterator[None]:
         if _NO_ROOM.search(str(error)):
             raise WarehouseFull(
                 f"{doing} failed: no room on the warehouse's disk ({error})"
+            ) from error
+        if "Corrupt database file" in str(error):
+            raise WarehouseDamaged(
+                f"{doing} failed: {error}. Start again: the file is looked at closely then, and "
+                "mended or built again from its archive.",
+                fault=str(error),
             ) from error
         raise WarehouseError(f"{doing} failed: {error}") from error
 

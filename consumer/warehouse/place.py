@@ -1,12 +1,17 @@
 """Where a warehouse's parts lie: the file, and what stands beside it under the same stem."""
 
+import fcntl
 import os
+import re
 import secrets
-from contextlib import suppress
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from consumer.errors import WarehouseDamaged, WarehouseError
+from consumer.errors import WarehouseDamaged, WarehouseError, WarehouseLocked
 
 _KEY_BYTES = 32
 
@@ -21,6 +26,31 @@ class Place:
     def wal(self) -> Path:
         """DuckDB's write-ahead log."""
         return self.file.with_name(self.file.name + ".wal")
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """Every log that DuckDB may have beside the file: while it checkpoints there are more."""
+        name = self.wal.name
+        return (
+            self.wal,
+            self.wal.with_name(f"{name}.checkpoint"),
+            self.wal.with_name(f"{name}.recovery"),
+        )
+
+    @property
+    def has_log(self) -> bool:
+        """Whether a log waits to be read: the file was not closed in order."""
+        return any(log.exists() and log.stat().st_size for log in self.logs)
+
+    @property
+    def doubt(self) -> Path:
+        """There when a writer met damage: the next start looks closely, and takes it away."""
+        return self.file.with_name(f"{self.file.name}.damaged")
+
+    @property
+    def gaps(self) -> Path:
+        """There when rows were written without the archive: it alone is not the whole then."""
+        return self.file.with_suffix(".archive-incomplete")
 
     @property
     def key(self) -> Path:
@@ -41,6 +71,33 @@ class Place:
     def socket(self) -> Path:
         """The door that a running worker opens for other commands."""
         return self.file.with_suffix(".sock")
+
+    def to_working(self, what: str) -> "Place":
+        """Return where a new file for this place is prepared; ``what`` is done to it."""
+        return Place(self.file.with_name(f"{self.file.stem}.{what}.duckdb"))
+
+    def put_aside(self) -> Path | None:
+        """Give the file and its logs second names, which nothing has yet and nobody deletes."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        kept = self.file.with_name(f"{self.file.name}.before-{stamp}")
+        for old in (self.file, *self.logs):
+            if old.exists():
+                os.link(old, kept.with_name(kept.name + old.name.removeprefix(self.file.name)))
+        return kept if kept.exists() else None
+
+    def clear(self) -> None:
+        """Delete a working file, its logs and its key."""
+        for leftover in (self.file, *self.logs, self.key):
+            leftover.unlink(missing_ok=True)
+
+    def clear_leftovers(self) -> None:
+        """Delete what a killed creation left: files named after a process that is gone."""
+        names = "|".join(re.escape(path.name) for path in (self.file, self.key))
+        unfinished = re.compile(rf"\.(?:{names})\.(\d+)\.new(?:\..+)?")
+        for path in self.file.parent.glob(".*.new*"):
+            found = unfinished.fullmatch(path.name)
+            if found and not _is_running(int(found[1])):
+                path.unlink(missing_ok=True)
 
     def check_folder(self) -> None:
         """Raise `WarehouseError` at once where nothing can be written."""
@@ -69,10 +126,12 @@ class Place:
             if not is_new:
                 raise WarehouseDamaged(
                     f"cannot open warehouse {self.file}: its key {self.key} is gone. Restore it "
-                    "from a backup: without it events already there would be counted again. If "
-                    "duckpost did not make this file, choose another name."
+                    "from a backup: without it events already there would be counted again. Where "
+                    "there is none, the archive gives the same warehouse under a new key: duckpost "
+                    f"rebuild --new-key --warehouse {self.file}. If duckpost did not make this "
+                    "file, choose another name."
                 )
-            write_secret(self.key, secrets.token_bytes(_KEY_BYTES))
+            write_secret(self.key, new_secret())
         try:
             secret = bytes.fromhex(self.key.read_text(encoding="ascii").strip())
         except ValueError:
@@ -80,9 +139,44 @@ class Place:
         if len(secret) != _KEY_BYTES:
             raise WarehouseDamaged(
                 f"cannot open warehouse {self.file}: {self.key} does not hold a key of "
-                f"{_KEY_BYTES} bytes in hex. Restore it from a backup."
+                f"{_KEY_BYTES} bytes in hex. Restore it from a backup, or delete it and build the "
+                f"warehouse under a new one: duckpost rebuild --new-key --warehouse {self.file}"
             )
         return secret
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Hold the lock that DuckDB takes on a file that it opens; none where there is no file."""
+    if not place.file.exists():
+        yield
+        return
+    with place.file.open("rb+") as file:
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError) as error:
+            raise WarehouseLocked(
+                f"cannot work on {place.file}: another process has just opened it. Stop that one."
+            ) from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a whole file for writing, at once or not at all.
+
+    Linux can tie a lock to the open file. Elsewhere it is the process's, and closing any other
+    descriptor of the same file lets go of it.
+    """
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        whole = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, whole)
+    else:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def new_secret() -> bytes:
+    """Draw a key."""
+    return secrets.token_bytes(_KEY_BYTES)
 
 
 def write_secret(key: Path, secret: bytes) -> None:
@@ -106,3 +200,16 @@ def _open_private(path: str, flags: int) -> int:
 
 def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is there; our own number was another's before, in a container."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

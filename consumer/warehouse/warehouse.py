@@ -14,7 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from consumer.batch import Batch, BatchBuilder
-from consumer.errors import CommitOutcomeUnknown, QueryError, WarehouseFull
+from consumer.errors import (
+    CommitOutcomeUnknown,
+    QueryError,
+    WarehouseDamaged,
+    WarehouseFull,
+)
+from consumer.frame import Head, to_release_frame
 from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.faults import to_query_fault, translated
@@ -23,15 +29,13 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
 _READ_ROWS = 10_000
+_HAS_GAPS = """
+select exists (
+    select 1 from ledger
+    where archive_file is null and inserted + superseded + quarantined > 0
+)
+"""
 _READABLE = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-
-
-def open_warehouse(path: Path, options: WarehouseOptions | None = None) -> "Warehouse":
-    """Open the warehouse at ``path``, creating it where there is none.
-
-    Raises `WarehouseLocked`, `WarehouseNewer`, `WarehouseDamaged` or another `WarehouseError`.
-    """
-    return Warehouse(Place(path.absolute()), options or WarehouseOptions())
 
 
 class Warehouse:
@@ -51,6 +55,9 @@ class Warehouse:
         self._standing = Standing(self._connection)
         self._verdicts_statement = to_verdicts_statement(self._connection)
         self._archive = Archive(self._place.archive) if self.options.archive else None
+        ((has_gaps,),) = self._connection.execute(_HAS_GAPS).fetchall()
+        if has_gaps:
+            self._place.gaps.touch(mode=0o600)
         self._lost: CommitOutcomeUnknown | None = None
 
     @property
@@ -106,6 +113,8 @@ class Warehouse:
                     segment=segment,
                 )
             self._standing.learn(batch.rows)
+            if self._archive is None and segment is None and result.rows + result.quarantined:
+                self._place.gaps.touch(mode=0o600)
             return replace(result, seconds=time.monotonic() - began)
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
@@ -116,8 +125,10 @@ class Warehouse:
                 {"all": sha256s is None, "named": list(sha256s or [""])},
             ).fetchall()
             if held:
-                builder = BatchBuilder("quarantine drop", self.secret, archive=False)
-                self.write(builder.finish(), replaces=[sha256 for (sha256,) in held])
+                batch = BatchBuilder("quarantine drop", self.secret, archive=False).finish()
+                names = [sha256 for (sha256,) in held]
+                frame = to_release_frame(Head(batch.batch_id, batch.source), names)
+                self.write(replace(batch, frame=frame), replaces=names)
             return len(held)
 
     @contextmanager
@@ -205,6 +216,11 @@ class Warehouse:
                 yield
         except CommitOutcomeUnknown as error:
             self._lost = error
+            raise
+        except WarehouseDamaged as error:
+            # the next start looks at every row before it lets anybody write
+            self._place.doubt.write_text(error.fault, encoding="utf-8")
+            self._roll_back()
             raise
         except BaseException:
             self._roll_back()

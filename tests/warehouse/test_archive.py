@@ -123,6 +123,21 @@ def test_rot_within_a_frame_is_noticed(tmp_path: Path) -> None:
     assert [True] == [isinstance(found, Torn) for found in read_frames(tmp_path)]
 
 
+def test_rot_hides_no_frame_after_it(desk: "Desk", letter: "Letter") -> None:
+    desk.write(letter.send())
+    inner = zstandard.ZstdCompressor().compress(b"a payload that is zstd itself")
+    desk.write(inner * 20, letter.open())
+    desk.write(letter.click())
+    (file,) = files(desk)
+    whole = file.read_bytes()
+    (_, first), (second, middle), (_, last) = read_frames(file.parent)  # type: ignore[misc]  # all whole
+    file.write_bytes(whole[: second.offset] + middle[:15] + inner * 3 + middle[15:] + last)
+    found = list(read_frames(file.parent))
+
+    assert [first, last] == [one[1] for one in found if not isinstance(one, Torn)]
+    assert [False] == [one.is_end for one in found if isinstance(one, Torn)]
+
+
 def test_empty_files_and_missing_folders_hold_nothing(tmp_path: Path) -> None:
     (tmp_path / "20260302T09-000.zst").touch()
 
@@ -372,6 +387,37 @@ def test_a_rebuild_that_stops_before_the_old_log_is_gone_is_refused_until_the_ne
     rebuild_desk(desk)
 
     assert content == desk.content()
+
+
+def test_what_was_dropped_from_quarantine_stays_out_of_it(desk: "Desk", letter: "Letter") -> None:
+    fill(desk, letter)
+    desk.write(b"{more nonsense")
+    first, *_ = desk.rows("select sha256 from quarantine order by payload")
+    assert 1 == desk.warehouse.drop_quarantined([first["sha256"]])
+    kept = desk.rows("select sha256 from quarantine")
+    ledger = desk.rows("select sum(released) as released from ledger")
+    rebuild_desk(desk)
+
+    assert kept == desk.rows("select sha256 from quarantine")
+    assert ledger == desk.rows("select sum(released) as released from ledger")
+    assert [] == desk.faults()
+
+
+def test_a_lost_key_is_no_dead_end(desk: "Desk", letter: "Letter") -> None:
+    fill(desk, letter)
+    old, kept = desk.warehouse.secret, desk.value("select count(*) from events")
+    desk.warehouse.close()
+    path = desk.warehouse.path
+    path.with_suffix(".key").unlink()
+    with pytest.raises(WarehouseDamaged, match="rebuild --new-key"):
+        open_warehouse(path, desk.warehouse.options)
+    rebuild(path, desk.warehouse.options, has_new_key=True)
+    desk.warehouse._open()
+
+    assert old != desk.warehouse.secret
+    assert kept == desk.value("select count(*) from events")
+    assert 0 == desk.write(letter.send(), letter.bounce()).inserted
+    assert [] == desk.faults()
 
 
 def test_a_second_rebuild_finds_the_same_again(desk: "Desk", letter: "Letter") -> None:

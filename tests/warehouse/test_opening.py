@@ -213,7 +213,7 @@ def test_a_migration_and_its_record_are_applied_together(
 ) -> None:
     folder = tmp_path / "sql"
     shutil.copytree(lean_sql, folder)
-    broken = folder / "migrations" / "0002_more.sql"
+    broken = folder / "migrations" / "9000_more.sql"
     broken.write_text("create table more (a integer); insert into nowhere values (1);")
     monkeypatch.setattr("consumer.warehouse.connection.sql_folder", lambda: folder)
     with pytest.raises(WarehouseError, match="nowhere"):
@@ -225,7 +225,7 @@ def test_a_migration_and_its_record_are_applied_together(
     ):
         applied = [row["name"] for row in reader.read_all().to_pylist()]
 
-    assert "0002_more" == applied[-1]
+    assert "9000_more" == applied[-1]
     assert len(set(applied)) == len(applied)
 
 
@@ -267,7 +267,7 @@ def test_a_file_that_is_no_database_names_the_way_back(
 ) -> None:
     copied.write_bytes(content)
 
-    with pytest.raises(WarehouseDamaged, match=f"duckpost rebuild --warehouse {copied}"):
+    with pytest.raises(WarehouseDamaged, match=f"duckpost ingest PATH --warehouse {copied}"):
         open_warehouse(copied, options)
     assert content == copied.read_bytes()
 
