@@ -1,6 +1,5 @@
 """What is written at once: rows, quarantined payloads and the archive's frame, all or none."""
 
-import io
 import json
 import struct
 import uuid
@@ -41,7 +40,8 @@ class Batch:
     Attributes:
         batch_id: names the batch in ledger and archive.
         source: the source's name; one batch has one source.
-        rows: `consumer.rows.ROW_SCHEMA`, one row per event and recipient.
+        rows: `consumer.rows.ROW_SCHEMA`, one row per event and recipient; in the chunks in which
+            they were built, as putting those together would be one more copy.
         quarantined: `QUARANTINE_SCHEMA`, one row per payload not understood.
         ignored: recognised non-events by kind.
         payloads: top-level values that went in.
@@ -57,8 +57,8 @@ class Batch:
 
     batch_id: uuid.UUID
     source: str
-    rows: pa.RecordBatch
-    quarantined: pa.RecordBatch
+    rows: pa.Table
+    quarantined: pa.Table
     ignored: Mapping[str, int]
     payloads: int
     received: int
@@ -212,7 +212,7 @@ class BatchBuilder:
         return batch
 
 
-def _to_quarantine_rows(found: Sequence[tuple[Quarantined, Decoded]]) -> pa.RecordBatch:
+def _to_quarantine_rows(found: Sequence[tuple[Quarantined, Decoded]]) -> pa.Table:
     rows = [
         {
             "sha256": one.sha256,
@@ -227,19 +227,19 @@ def _to_quarantine_rows(found: Sequence[tuple[Quarantined, Decoded]]) -> pa.Reco
         }
         for one, decoded in found
     ]
-    return pa.RecordBatch.from_pylist(rows, schema=QUARANTINE_SCHEMA)
+    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
 
 
-def _to_ipc(batch: pa.RecordBatch) -> bytes:
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+def _to_ipc(rows: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
     return sink.getvalue()
 
 
-def _from_ipc(data: memoryview) -> pa.RecordBatch:
+def _from_ipc(data: memoryview) -> pa.Table:
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-        return reader.read_next_batch()
+        return reader.read_all()
 
 
 def _to_text(at: datetime | None) -> str | None:

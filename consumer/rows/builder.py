@@ -103,17 +103,14 @@ class RowBuilder:
             self._received = (received_at, to_micros(received_at))
         return self._received[1]
 
-    def finish(self) -> pa.RecordBatch:
-        """Return all rows since the last call as one record batch of `ROW_SCHEMA`."""
+    def finish(self) -> pa.Table:
+        """Return all rows since the last call as a table of `ROW_SCHEMA`, in chunks."""
         tables = self._tables
         tables.extend(_to_table(KINDS[name], rows) for name, rows in self._by_kind.items() if rows)
         self._by_kind, self._tables = {}, []
         self.rows = 0
-        if not tables:
-            return pa.RecordBatch.from_pylist([], schema=ROW_SCHEMA)
         # the empty one brings the columns that none of these types has, and their order
-        whole = pa.concat_tables([ROW_SCHEMA.empty_table(), *tables], promote_options="default")
-        return whole.combine_chunks().to_batches()[0]
+        return pa.concat_tables([ROW_SCHEMA.empty_table(), *tables], promote_options="default")
 
     def _describe_message(
         self, mail: Mapping[str, Any], message_id: str, region: str | None

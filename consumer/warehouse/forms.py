@@ -135,7 +135,7 @@ where k.is_identity and k.form_group in (
 
 def judge(
     connection: duckdb.DuckDBPyConnection,
-    rows: pa.RecordBatch,
+    rows: pa.Table,
     *,
     horizon: str,
     has_identity_copies: bool,

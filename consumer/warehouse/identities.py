@@ -21,16 +21,14 @@ with said as (
         -- to the second, as identity notifications are: either form of an event says the same
         date_trunc('second', i.event_at) as event_at,
         i.event_key,
-    from incoming as i
-    join fates as f on f.ordinal = i.ordinal
+    from staying as i
     left join identities as h
         on
             h.source = i.source
             and h.account is not distinct from i.account
             and h.region is not distinct from i.region
     where
-        f.stays
-        and i.identity is not null
+        i.identity is not null
         and i.source is not null
         -- nearly every row is later than the holder: dropped before anything is compared
         and (h.event_at is null or i.event_at <= h.event_at + interval 1 second)

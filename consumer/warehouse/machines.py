@@ -20,7 +20,7 @@ with acts as (
         ordinal, event_type, event_at, sent_at, ip, is_bot_event,
         -- a missing user agent is an empty one, which rules can name
         coalesce(user_agent, '') as user_agent,
-    from incoming
+    from staying
     where event_type in ('Open', 'Click')
 ),
 agents as (
@@ -34,7 +34,7 @@ left join agents as a on a.user_agent = i.user_agent
 
 
 def to_verdicts_statement(connection: duckdb.DuckDBPyConnection) -> str:
-    """Build the statement that fills ``verdicts`` from the rows registered as ``incoming``.
+    """Build the statement that fills ``verdicts`` from the rows registered as ``staying``.
 
     SES's own verdict goes first, then the first rule by name. All conditions of a rule must hold;
     ``within_secs`` is the time from the message's sending. Raises `WarehouseError` for a pattern

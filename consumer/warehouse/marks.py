@@ -32,12 +32,10 @@ with rows as (
                 ['click', 'engaged']
                 || if(v.machine_rule is null, ['human_click', 'human_engaged'], [])
         end as kinds,
-    from incoming as i
-    join fates as f on f.ordinal = i.ordinal
+    from staying as i
     left join verdicts as v on v.ordinal = i.ordinal
     where
-        f.stays
-        and i.mark_key is not null
+        i.mark_key is not null
         and not i.is_simulator
         and (
             i.event_type != 'Complaint'
@@ -88,11 +86,9 @@ _REPEATS: Final = """
 create or replace temp table repeats as
 with arriving as (
     select i.message_id, i.recipient, i.event_at, i.event_key, i.sent_at
-    from incoming as i
-    join fates as f on f.ordinal = i.ordinal
+    from staying as i
     where
-        f.stays
-        and i.event_type = 'Delivery'
+        i.event_type = 'Delivery'
         and i.recipient is not null
         and not i.is_simulator
         and is_near_sending(i.event_at, i.sent_at)

@@ -9,27 +9,22 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consumer.warehouse.hours import near
 
 # grain: one row per message and account whose Send is known
 _FACTS: Final = """
 create or replace temp table message_facts as
-with poor as (
-    select distinct i.message_id
-    from incoming as i
-    join fates as f on f.ordinal = i.ordinal
-    where f.stays and i.is_poor
-),
-sends as (
+with sends as (
     select message_id, account, configuration_set, tenant, from_domain, tags
     from events
-    where event_type = 'Send' and {within} and message_id in (select message_id from poor)
+    where event_type = 'Send' and {within} and message_id in (
+        select message_id from staying where is_poor
+    )
     union all
-    select i.message_id, i.account, i.configuration_set, i.tenant, i.from_domain, i.tags
-    from incoming as i
-    join fates as f on f.ordinal = i.ordinal
-    where f.stays and i.event_type = 'Send' and i.message_id in (select message_id from poor)
+    select message_id, account, configuration_set, tenant, from_domain, tags
+    from sends_of_poor
 )
 select distinct on (message_id, account)
     message_id, account, configuration_set, tenant, from_domain, tags
@@ -39,34 +34,35 @@ from sends
 _WAIT: Final = """
 insert into waiting
 select i.message_id, i.sent_at, i.event_at, i.event_key
-from incoming as i
-join fates as f on f.ordinal = i.ordinal
-where f.stays and i.is_poor and not exists (
+from staying as i
+where i.is_poor and not exists (
     select 1 from message_facts as m
     where m.message_id = i.message_id and m.account is not distinct from i.account
 )
 """
 
-# grain: one row per waiting row, and account of a Send of its message that has just come
+# grain: one row per waiting row whose message's Send has just come
 _FOUND: Final = """
 create or replace temp table found as
-select distinct on (w.event_key, i.account)
-    w.event_key,
-    w.event_at,
-    w.sent_at,
-    i.account,
-    i.configuration_set,
-    i.tenant,
-    i.from_domain,
-    i.tags,
+select w.message_id, w.event_key, w.event_at, w.sent_at
 from waiting as w
-join incoming as i on i.message_id = w.message_id
-join fates as f on f.ordinal = i.ordinal
-where {within} and i.event_type = 'Send' and f.stays
+where {within} and w.message_id in (select message_id from staying where event_type = 'Send')
 """
 
 _MOVED: Final = """
 create or replace temp table moved as
+with sent as (
+    select distinct on (w.event_key, i.account)
+        w.event_key,
+        i.account,
+        i.configuration_set,
+        i.tenant,
+        i.from_domain,
+        i.tags,
+    from found as w
+    join staying as i on i.message_id = w.message_id
+    where i.event_type = 'Send'
+)
 select
     e.* replace (
         s.configuration_set as configuration_set,
@@ -75,14 +71,25 @@ select
         s.tags as tags
     ),
 from events as e
-join found as s on s.event_key = e.event_key
+join sent as s on s.event_key = e.event_key
 where {within} and e.account is not distinct from s.account
 """
 
 
-def find_facts(connection: duckdb.DuckDBPyConnection, poor_sent_at: pa.Array) -> None:
-    """Fill ``message_facts`` from the Sends stored and arriving, for the poor rows that stay."""
-    connection.execute(_FACTS.format(within=near("event_at", poor_sent_at)))
+_SENT: Final = ["message_id", "account", "configuration_set", "tenant", "from_domain", "tags"]
+
+
+def find_facts(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    """Fill ``message_facts`` from the Sends stored and arriving, for the poor rows of ``rows``.
+
+    The arriving ones are picked in Arrow: DuckDB would convert the tags of every row first.
+    """
+    poor = rows.select(["message_id", "sent_at"]).filter(rows["is_poor"])
+    is_send = pc.equal(rows["event_type"], "Send")
+    is_wanted = pc.is_in(rows["message_id"], value_set=poor["message_id"])
+    sends = rows.select(_SENT).filter(pc.and_(is_send, is_wanted))
+    connection.register("sends_of_poor", sends)
+    connection.execute(_FACTS.format(within=near("event_at", poor["sent_at"])))
 
 
 def wait(connection: duckdb.DuckDBPyConnection) -> None:

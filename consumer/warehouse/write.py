@@ -22,6 +22,7 @@ from consumer.warehouse.messages import complete_waiting, find_facts, wait
 _NO_VERDICTS: Final = (
     "create or replace temp table verdicts as select 0 as ordinal, '' as machine_rule where false"
 )
+_LEAVING: Final = "select ordinal from fates where not stays"
 _FROM_SEND: Final = ("configuration_set", "tenant", "from_domain", "tags")
 
 _QUARANTINE: Final = """
@@ -83,7 +84,7 @@ class Standing:
         self.has_identity_copies = ask("select 1 from events where is_identity_notification")
         self.has_waiting = ask("select 1 from waiting")
 
-    def learn(self, rows: pa.RecordBatch) -> None:
+    def learn(self, rows: pa.Table) -> None:
         """Take in a committed batch."""
         self.has_identity_copies |= bool(pc.any(rows["is_identity_notification"]).as_py())
         self.has_waiting |= bool(pc.any(rows["is_poor"]).as_py())
@@ -140,7 +141,9 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
         fates.update({fate: int(count) for fate, count in counted})
         if fates["inserted"] or fates["superseded"]:
-            _store(connection, rows, standing, verdicts_statement)
+            staying = _keep(connection, rows)
+            connection.register("staying", staying)
+            _store(connection, staying, standing, verdicts_statement)
     # 7
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
@@ -165,23 +168,31 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     return result
 
 
+def _keep(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
+    """Leave out the rows that don't stay: once, here, rather than in every statement."""
+    leaving = connection.sql(_LEAVING).to_arrow_table()["ordinal"].combine_chunks()
+    if not len(leaving):
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows["ordinal"], value_set=leaving)))
+
+
 def _store(
     connection: duckdb.DuckDBPyConnection,
-    rows: pa.RecordBatch,
+    rows: pa.Table,
     standing: Standing,
     verdicts_statement: str,
 ) -> None:
     kinds = frozenset(pc.unique(rows["event_type"]).to_pylist())
     # 2
-    poor = rows["sent_at"].filter(rows["is_poor"])
-    if len(poor):
-        find_facts(connection, poor)
+    has_poor = bool(pc.any(rows["is_poor"]).as_py())
+    if has_poor:
+        find_facts(connection, rows)
     if "Delivery" in kinds:
         mark_repeats(connection, rows["sent_at"].filter(pc.equal(rows["event_type"], "Delivery")))
     # 3
     _judge_machines(connection, kinds, verdicts_statement)
-    _insert(connection, has_poor=len(poor) > 0)
-    if len(poor):
+    _insert(connection, has_poor=has_poor)
+    if has_poor:
         wait(connection)
     # 4
     if "Send" in kinds and standing.has_waiting:
@@ -221,12 +232,10 @@ def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:
         select {", ".join(columns)},
             coalesce(p.provider, i.recipient_domain) as provider,
             v.machine_rule,
-        from incoming as i
-        join fates as f on f.ordinal = i.ordinal
+        from staying as i
         left join providers as p on p.domain = i.recipient_domain
         left join verdicts as v on v.ordinal = i.ordinal
         {facts}
-        where f.stays
         """
     )
 
