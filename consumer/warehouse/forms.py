@@ -2,7 +2,7 @@
 
 The same Bounce, Complaint or Delivery can arrive as identity notification and as event
 publishing, in either order; one copy remains, the event-publishing one. Copies of one Bounce or
-Complaint share their feedback id even where their lists of recipients differ.
+Complaint share their feedback id, or message and second, even where their lists differ.
 """
 
 from typing import Final
@@ -12,6 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.warehouse.hours import hours_of, near, within
+
+# Copies of one report share this; a report without feedback id is one a message and second.
+_FORM_GROUP: Final = """
+    case when {row}.event_type in ('Bounce', 'Complaint') then coalesce(
+        {row}.feedback_id,
+        concat_ws(
+            ' ', {row}.event_type, {row}.message_id, date_trunc('second', {row}.event_at)
+        )
+    )
+    else {row}.event_key::varchar end
+"""
 
 # grain: one row per arriving row; fate is its place in the conservation law, stays says whether
 # it is in `events` once the batch is committed
@@ -34,22 +45,28 @@ with judged as (
 select ordinal, fate, fate = 'inserted' as stays from judged
 """
 
-_KNOWN: Final = """
+_KNOWN: Final = f"""
 create or replace temp table known as
-select event_key, event_at, sent_at, is_identity_notification as is_identity,
-    coalesce(feedback_id, event_key::varchar) as form_group,
-from events
-where {within} and event_key in (select event_key from incoming)
+select e.event_key, e.event_at, e.sent_at, e.is_identity_notification as is_identity,
+    {_FORM_GROUP.format(row="e")} as form_group,
+from events as e
+where {{within}} and e.event_key in (select event_key from incoming)
 union
-select event_key, event_at, sent_at, is_identity_notification as is_identity,
-    feedback_id as form_group,
-from events
-where {within} and event_type in ('Bounce', 'Complaint') and feedback_id in (
-    select feedback_id from incoming where feedback_id is not null
+select e.event_key, e.event_at, e.sent_at, e.is_identity_notification as is_identity,
+    {_FORM_GROUP.format(row="e")} as form_group,
+from events as e
+where {{within}} and e.event_type in ('Bounce', 'Complaint') and (
+    e.feedback_id in (select feedback_id from incoming where feedback_id is not null)
+    or (
+        e.feedback_id is null and e.message_id in (
+            select message_id from incoming
+            where event_type in ('Bounce', 'Complaint') and feedback_id is null
+        )
+    )
 )
 """
 
-_FATES_OF_TWO_FORMS: Final = """
+_FATES_OF_TWO_FORMS: Final = f"""
 create or replace temp table fates as
 with arrivals as (
     select
@@ -57,7 +74,7 @@ with arrivals as (
         i.event_key,
         i.sent_at,
         i.is_identity_notification as is_identity,
-        coalesce(i.feedback_id, i.event_key::varchar) as form_group,
+        {_FORM_GROUP.format(row="i")} as form_group,
     from incoming as i
 ),
 known_keys as (
@@ -84,10 +101,10 @@ placed as (
         row_number() over (
             partition by a.event_key, a.is_identity order by a.ordinal
         ) as copy_number,
-        min(a.ordinal) filter (where not a.is_identity and a.sent_at >= {horizon}) over (
+        min(a.ordinal) filter (where not a.is_identity and a.sent_at >= {{horizon}}) over (
             partition by a.form_group
         ) as first_published,
-        min(a.ordinal) filter (where a.is_identity and a.sent_at >= {horizon}) over (
+        min(a.ordinal) filter (where a.is_identity and a.sent_at >= {{horizon}}) over (
             partition by a.form_group
         ) as first_identity,
     from arrivals as a
@@ -101,7 +118,7 @@ judged as (
         form_group,
         first_published,
         case
-            when sent_at < {horizon} then 'expired'
+            when sent_at < {{horizon}} then 'expired'
             when copy_number > 1 then 'duplicate'
             when is_identity and (
                 has_published or is_known or coalesce(first_published < ordinal, false)
@@ -152,12 +169,13 @@ def judge(
         has_identity_copies: whether the warehouse holds any identity notification: without one
             there or here nothing can give way, and the question costs nothing.
     """
-    condition = within("event_at", hours_of(rows["event_at"]))
+    hours = hours_of(rows["event_at"])
     arrives_by_identity = bool(pc.any(rows["is_identity_notification"]).as_py())
     if not arrives_by_identity and not has_identity_copies:
+        condition = within("event_at", hours)
         connection.execute(_FATES_OF_ONE_FORM.format(within=condition, horizon=horizon))
         return 0
-    connection.execute(_KNOWN.format(within=condition))
+    connection.execute(_KNOWN.format(within=within("e.event_at", hours)))
     connection.execute(_FATES_OF_TWO_FORMS.format(horizon=horizon))
     connection.execute(_GIVING_WAY)
     stored = connection.sql("select event_at, sent_at from giving_way").to_arrow_table()

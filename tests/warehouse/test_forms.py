@@ -234,6 +234,29 @@ def test_reports_without_feedback_id_are_told_apart_by_message_and_second(
     assert [] == desk.faults()
 
 
+@pytest.mark.parametrize("is_published_first", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_copies_without_feedback_id_are_one_report_though_their_lists_differ(
+    desk: "Desk", new_letter: MakeLetter, *, is_published_first: bool, together: bool
+) -> None:
+    letter = new_letter(to=["ann@example.com", "ben@example.com", "cem@example.com"])
+    published = letter.bounce(feedback_id=None, to=["ann@example.com"])
+    identity = letter.by_identity(
+        letter.bounce(feedback_id=None, to=["ben@example.com", "ann@example.com"])
+    )
+    other = letter.by_identity(letter.complaint(feedback_id=None, after=3.25))
+    order = [published, identity] if is_published_first else [identity, published]
+    for batch in [[*order, other]] if together else [[one] for one in [*order, other]]:
+        desk.write(*batch)
+
+    assert [{"event_type": "Bounce", "recipient": "ann@example.com", "n": 1}] == desk.rows(
+        "select event_type, recipient, count(*) as n from events "
+        "where event_type = 'Bounce' group by all"
+    )
+    assert 3 == desk.value("select count(*) from events where event_type = 'Complaint'")
+    assert [] == desk.faults()
+
+
 def story(letter: "Letter") -> Sequence[Event]:
     bounce, complaint, delivery = letter.bounce(), letter.complaint(), letter.delivery()
     return [
