@@ -97,21 +97,19 @@ def wait(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_WAIT)
 
 
-def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array) -> int:
-    """Give stored rows that waited what this batch's Sends say; returns how many.
+def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array) -> None:
+    """Give stored rows that waited what this batch's Sends say.
 
     Each is a delete and an insert: an update of nested columns would be the same.
     """
     connection.execute(_FOUND.format(within=near("w.sent_at", sends_sent_at)))
     found = connection.sql("select event_at, sent_at from found").to_arrow_table()
     if not found.num_rows:
-        return 0
+        return
     by_event = near("event_at", found["event_at"].combine_chunks())
     connection.execute(_MOVED.format(within=by_event.replace("event_at", "e.event_at")))
-    (moved,) = connection.execute("select count(*) from moved").fetchall()[0]
     keys = "event_key in (select event_key from moved)"
     connection.execute(f"delete from events where {by_event} and {keys}")
     connection.execute("insert into events by name select * from moved")
     by_send = near("sent_at", found["sent_at"].combine_chunks())
     connection.execute(f"delete from waiting where {by_send} and {keys}")
-    return int(moved)

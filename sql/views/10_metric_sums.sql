@@ -2,9 +2,8 @@
 -- provider, the second behind any other question; the lists are the same, by a test.
 
 -- Sums by the period on one axis (event_hour, event_day, cohort_hour, cohort_day), with
--- or without the mailbox provider. The axis is a constant where the macro is used,
--- so the
--- case folds away and a filter on period reaches the scan.
+-- or without the mailbox provider. The axis is a constant where the macro is used, so
+-- the case folds away and a filter on period reaches the scan.
 create or replace macro configuration_set_sums(axis, by_provider) as table
     select
         case axis
@@ -96,8 +95,8 @@ create or replace macro configuration_set_sums(axis, by_provider) as table
         case when by_provider then t.provider end;
 
 -- Sums of a relation that has event_tallies' columns and one more, dimensions, a struct
--- of whatever it is grouped by. Name the relation in quotes: a view, or a CTE before
--- it.
+-- of whatever it is grouped by. Name the relation in quotes: a view, or a CTE that
+-- stands before it.
 create or replace macro sums_by_dimensions(tallies) as table
     select
         t.dimensions,

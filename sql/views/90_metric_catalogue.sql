@@ -288,7 +288,7 @@ from (
         null,
         null,
         'both',
-        'message',
+        'message, recipient',
         'Recipients of single-recipient mail that opened.'
     ),
     (
@@ -298,7 +298,7 @@ from (
         null,
         null,
         'both',
-        'message',
+        'message, recipient',
         'The same by a person.'
     ),
     (
@@ -308,7 +308,7 @@ from (
         null,
         null,
         'cohort',
-        'message',
+        'message, recipient',
         'The same within 24 hours of sending.'
     ),
     (
@@ -318,7 +318,7 @@ from (
         null,
         null,
         'cohort',
-        'message',
+        'message, recipient',
         'The same within 72 hours of sending.'
     ),
     (
@@ -328,7 +328,7 @@ from (
         null,
         null,
         'cohort',
-        'message',
+        'message, recipient',
         'The same within 7 days of sending.'
     ),
     (
@@ -358,7 +358,7 @@ from (
         null,
         null,
         'both',
-        'message, link',
+        'message, recipient, link',
         'Recipients of single-recipient mail that clicked.'
     ),
     (
@@ -368,7 +368,7 @@ from (
         null,
         null,
         'both',
-        'message, link',
+        'message, recipient, link',
         'The same by a person.'
     ),
     (
@@ -378,7 +378,7 @@ from (
         null,
         null,
         'cohort',
-        'message, link',
+        'message, recipient, link',
         'The same within 24 hours of sending.'
     ),
     (
@@ -388,7 +388,7 @@ from (
         null,
         null,
         'cohort',
-        'message, link',
+        'message, recipient, link',
         'The same within 72 hours of sending.'
     ),
     (
@@ -398,7 +398,7 @@ from (
         null,
         null,
         'cohort',
-        'message, link',
+        'message, recipient, link',
         'The same within 7 days of sending.'
     ),
     (
@@ -408,7 +408,7 @@ from (
         null,
         null,
         'both',
-        'message',
+        'message, recipient',
         'Recipients of single-recipient mail that opened or clicked.'
     ),
     (
@@ -418,7 +418,7 @@ from (
         null,
         null,
         'both',
-        'message',
+        'message, recipient',
         'The same by a person.'
     ),
     (
@@ -648,7 +648,7 @@ from (
         'unsubscribes',
         'list_deliveries',
         'both',
-        'message, recipient',
+        'message',
         'Unsubscribes / deliveries of single-recipient mail, where SES manages the list.' -- noqa: LT05
     ),
     (

@@ -28,7 +28,7 @@ comment on column pipeline_by_source.received is
 comment on column pipeline_by_source.inserted is
 'Of those, inserted.';
 comment on column pipeline_by_source.superseded is
-'Of those, inserted in place of an identity copy.';
+'Of those, inserted by event publishing where an identity copy had to give way.';
 comment on column pipeline_by_source.duplicates is
 'Of those, in the warehouse already.';
 comment on column pipeline_by_source.quarantined is

@@ -93,7 +93,7 @@ comment on column pipeline_health.received is
 comment on column pipeline_health.inserted is
 'Of those, inserted.';
 comment on column pipeline_health.superseded is
-'Of those, inserted in place of an identity copy.';
+'Of those, inserted by event publishing where an identity copy had to give way.';
 comment on column pipeline_health.duplicates is
 'Of those, in the warehouse already.';
 comment on column pipeline_health.quarantined is

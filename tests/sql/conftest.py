@@ -19,7 +19,8 @@ Ask = Callable[..., list[Row]]
 NOW = "2026-12-01 00:00:00"
 PROVIDERS = [("gmail.example", "Gmail", False), ("yahoo.example", "Yahoo", True)]
 NOT_A_COMPLAINT = {"not-spam", "auth-failure", "virus"}
-TYPES = {"tags": pa.map_(pa.string(), pa.list_(pa.string()))}
+TAGS = pa.map_(pa.string(), pa.list_(pa.string()))
+TYPES = {"tags": TAGS, "link_tags": TAGS}
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 
 
