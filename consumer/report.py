@@ -39,16 +39,24 @@ RATES = (
     ),
     Rate("block_bounce_rate", "blocks", "block_bounces", "attempted_or_outcomes"),
     Rate("aws_bounce_rate", "AWS bounces", "aws_bounces", "aws_mail"),
-    Rate("complaint_rate_fbl", "complaints (FBL)", "fbl_complaints", "fbl_deliveries"),
+    Rate(
+        "complaint_rate_fbl", "complaints (FBL)", "fbl_complaints", "fbl_deliveries", ("Delivery",)
+    ),
     Rate("complaint_rate", "complaints", "complaints", "deliveries", ("Delivery",)),
     Rate("delay_rate", "delayed", "delays", "delay_attempts", ("DeliveryDelay",)),
-    Rate("unique_open_rate", "opened", "unique_human_opens", "open_tracked_deliveries", ("Open",)),
+    Rate(
+        "unique_open_rate",
+        "opened",
+        "unique_human_opens",
+        "open_tracked_deliveries",
+        ("Delivery", "Open"),
+    ),
     Rate(
         "unique_click_rate",
         "clicked",
         "unique_human_clicks",
         "click_tracked_deliveries",
-        ("Click",),
+        ("Delivery", "Click"),
     ),
     Rate("click_to_open_rate", "click to open", "unique_clicks", "unique_engaged", ("Click",)),
     Rate("unsubscribe_rate", "unsubscribed", "unsubscribes", "list_deliveries"),
@@ -96,6 +104,12 @@ _WORDS = {
     "click_tracked_deliveries": "deliveries while clicks were tracked",
     "unique_engaged": "opens or clicks of one reader",
 }
+# Attempts, or outcomes in their place.
+_NEED_AN_ATTEMPT = ("attempted_or_outcomes", "aws_mail", "delivery_attempts", "delay_attempts")
+_BASES = {
+    "outcomes": "of outcomes (Deliveries and bounces), as Send is not published",
+    "mixed": "on some days of outcomes (Deliveries and bounces), as Send was not published",
+}
 _PLAIN = ("account", "region", "provider", "recipient_domain", "from_domain", "tenant")
 _TIMES = ("day", "hour")
 _TAG = "tag:"
@@ -125,6 +139,12 @@ class Group:
     figures: list[Figure]
     denominator_basis: str
     is_small_sample: bool
+
+    @property
+    def basis_in_words(self) -> str:
+        """What bounce rates are of where it is not what was attempted; else empty."""
+        has_outcomes = bool(self.counts["outcomes"])
+        return _BASES.get(self.denominator_basis, "") if has_outcomes else ""
 
 
 def parse_span(text: str) -> timedelta:
@@ -240,6 +260,8 @@ def _explain(rate: Rate, row: dict[str, object], missing: set[str], basis: str) 
     absent = [name for name in rate.needs if name in missing]
     if absent:
         return f"no {' and no '.join(absent)} event was ever seen: not published?"
+    if rate.denominator in _NEED_AN_ATTEMPT and {"Send", "Delivery"} <= missing:
+        return "neither Send nor Delivery events were ever seen: nothing says how much was tried"
     if rate.name == "lost_rate" and row["lost"] is None and _to_int(row[rate.denominator]):
         return "known 24 hours after the last mail of the span; use --until 24h"
     if "Send" in rate.needs and basis == "outcomes":

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from consumer.access import open_access
+from consumer.access import Access, open_access
 from consumer.cli.endpoints import bind_http, open_tls
 from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
+from consumer.coverage import find_gaps
 from consumer.door_client import DoorClient
 from consumer.errors import EXIT_DENIED, EXIT_DONE, DuckpostError
 from consumer.health import bind
@@ -32,6 +33,9 @@ class Finding:
 @configured
 def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     """Check the configuration and try every connection; no message is consumed.
+
+    Where there is a warehouse, also say which event types SES does not publish, and what to switch
+    on for the figures that lack them.
 
     All problems are listed at once. Exits with 3 when a transport refuses us, else with the
     code of the first problem.
@@ -68,15 +72,22 @@ def _check_warehouse(settings: Settings) -> tuple[Finding, bool]:
             access = open_access(settings.warehouse, on_recovery=tell_recovery)
             if isinstance(access, DoorClient):
                 finding.lines.append(f"open in the worker with PID {access.pid}, which answers")
-                access.close()
-                return finding, True
+            _tell_gaps(access, finding)
             access.close()
+            if isinstance(access, DoorClient):
+                return finding, True
         if settings.telemetry.enabled:
             bind(settings.telemetry).close()
     except DuckpostError as error:
         finding.lines.append(str(error))
         finding.exit_code = error.exit_code
     return finding, False
+
+
+def _tell_gaps(access: Access, finding: Finding) -> None:
+    """What SES does not publish is no fault of the configuration: it is said and costs no code."""
+    for gap in find_gaps(access):
+        finding.lines += gap.describe()
 
 
 def _check_http(settings: HttpSettings, *, is_running: bool) -> Finding:

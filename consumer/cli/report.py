@@ -135,8 +135,20 @@ def _print_rates(console: Console, groups: list[Group]) -> None:
         console.print(f"{NOTHING}{mark} {reason}", style="dim", markup=False)
     for reason, labels in missing.items():
         console.print(f"{NOTHING} {', '.join(labels)}: {reason}", style="dim", markup=False)
-    if any(group.denominator_basis == "outcomes" for group in groups):
-        console.print("bounces are of outcomes where Send is not published", style="dim")
+    _print_bases(console, groups)
+
+
+def _print_bases(console: Console, groups: list[Group]) -> None:
+    """Say of whom bounce rates have another denominator than what was attempted."""
+    named: dict[str, list[str]] = {}
+    shown = _shown_dimensions(groups)
+    for group in groups:
+        if group.basis_in_words:
+            values = [to_safe_text(_name(group.dimensions[name])) for name in shown]
+            named.setdefault(group.basis_in_words, []).append(" ".join(values))
+    for words, names in named.items():
+        whose = "" if len(names) == len(groups) else f" of {', '.join(names)}"
+        console.print(f"bounce rates{whose} are {words}", style="dim", markup=False)
 
 
 def _to_wide_table(groups: list[Group], left_out: set[str], notes: dict[str, str]) -> Table:
@@ -225,5 +237,6 @@ def _to_json(group: Group) -> dict[str, object]:
             for figure in group.figures
         },
         "denominator_basis": group.denominator_basis,
+        "basis_in_words": group.basis_in_words or None,
         "is_small_sample": group.is_small_sample,
     }

@@ -1,0 +1,129 @@
+"""What is not published and what is lost by it: which figures lack, and what to switch on.
+
+It rests on the view ``event_coverage``, so on what came: a rare type that never came may be
+published all the same, and is only spoken of where so much mail without one is unlikely.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from consumer.access import Access
+
+# The SESv2 names of event types, as a destination lists them.
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_EventDestinationDefinition.html
+_API_NAMES = {"DeliveryDelay": "DELIVERY_DELAY"}
+# A type that stays away this long while others come was switched off, not rare.
+_SILENT_DAYS = 7
+
+_QUESTION = f"""
+with lines as (
+    select
+        account, region, configuration_set, identity_without_set,
+        max(last_seen_at) as newest_at,
+        max(events) filter (where event_type in ('Send', 'Delivery')) as mail,
+    from event_coverage
+    group by all
+)
+select
+    c.account, c.region, c.configuration_set, c.identity_without_set,
+    c.event_type, c.events, c.last_seen_at, l.mail,
+from event_coverage as c
+join lines as l
+    on c.account is not distinct from l.account
+    and c.region is not distinct from l.region
+    and c.configuration_set is not distinct from l.configuration_set
+    and c.identity_without_set is not distinct from l.identity_without_set
+where c.events = 0 or c.last_seen_at < l.newest_at - interval {_SILENT_DAYS} day
+order by c.configuration_set nulls last, c.identity_without_set, c.account, c.region
+"""  # noqa: S608 - a number of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What goes with an event type, and how much mail without one makes its lack credible."""
+
+    event_type: str
+    words: str
+    least_mail: int = 0
+
+
+LOSSES = (
+    Loss(
+        "Send",
+        "rates are per outcomes (Deliveries and bounces), and the delivery rate and lost mail "
+        "are unknown",
+    ),
+    Loss("Delivery", "no delivery, acceptance, complaint or open rate, no latency, no lost mail"),
+    Loss("Bounce", "no bounce was ever counted", 1_000),
+    Loss("DeliveryDelay", "no delay rate, and latency is not split by delays", 1_000),
+    Loss("Complaint", "no complaint was ever counted", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a configuration set, or an identity where mail has no set, does not publish.
+
+    Attributes:
+        name: the set's or the identity's.
+        has_set: which of the two it is.
+        losses: one for each type that lacks, the gravest first.
+    """
+
+    account: str | None
+    region: str | None
+    name: str
+    has_set: bool
+    losses: tuple[Loss, ...]
+
+    def describe(self) -> list[str]:
+        """Say in words what lacks, what that costs, and what to switch on."""
+        where = "/".join(part for part in (self.account, self.region) if part)
+        types = " and no ".join(loss.event_type for loss in self.losses)
+        costs = "; ".join(loss.words for loss in self.losses)
+        region = f" --region {self.region}" if self.region else ""
+        if not self.has_set:
+            lack = f"mail of {self.name} without a configuration set ({where}) has no {types}"
+            advice = (
+                "identity notifications never carry Send, opens, clicks or tags; give the identity "
+                "a default set that publishes everything: aws sesv2 "
+                f"put-email-identity-configuration-set-attributes{region} "
+                f"--email-identity {self.name} --configuration-set-name NAME"
+            )
+        else:
+            lack = f"configuration set {self.name} ({where}) publishes no {types}"
+            names = ", ".join(
+                _API_NAMES.get(loss.event_type, loss.event_type.upper()) for loss in self.losses
+            )
+            advice = (
+                f"add {names} to the MatchingEventTypes of its event destination: aws sesv2 "
+                f"get-configuration-set-event-destinations{region} --configuration-set-name "
+                f"{self.name} shows them, update-configuration-set-event-destination changes them"
+            )
+        return [f"{lack}: {costs}", advice]
+
+
+def find_gaps(access: Access) -> list[Gap]:
+    """Ask which lines of mail lack event types that figures rest on."""
+    with access.read(_QUESTION) as reader:
+        rows = [row for batch in reader for row in batch.to_pylist()]
+    lacking: dict[tuple[str | None, str | None, str, bool], set[str]] = defaultdict(set)
+    mail: dict[tuple[str | None, str | None, str, bool], int] = {}
+    for row in rows:
+        name = row["configuration_set"]
+        line = (
+            row["account"],
+            row["region"],
+            name if name is not None else row["identity_without_set"] or "an unknown identity",
+            name is not None,
+        )
+        lacking[line].add(row["event_type"])
+        mail[line] = row["mail"] or 0
+    gaps = []
+    for line, types in lacking.items():
+        losses = tuple(
+            loss for loss in LOSSES if loss.event_type in types and mail[line] >= loss.least_mail
+        )
+        if losses:
+            gaps.append(Gap(*line, losses))
+    return gaps
