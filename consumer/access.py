@@ -18,6 +18,7 @@ from consumer.warehouse import (
     WriteResult,
     open_warehouse,
 )
+from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.recount import Finding, verify
 
 
@@ -58,8 +59,14 @@ class Access(Protocol):
         """Forget payloads in quarantine, all of them for None; returns how many went."""
         ...
 
-    def verify(self) -> list[Finding]:
+    def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other; every check is a finding."""
+        ...
+
+    def back_up(
+        self, folder: Path, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> BackupResult:
+        """Copy the warehouse, consistent and whole; see `consumer.warehouse.backup`."""
         ...
 
     def close(self) -> None:
@@ -103,9 +110,15 @@ class OpenedWarehouse:
         """Forget payloads in quarantine."""
         return self._warehouse.drop_quarantined(sha256s)
 
-    def verify(self) -> list[Finding]:
+    def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other."""
-        return list(verify(self._warehouse))
+        return verify(self._warehouse, on_progress=on_progress)
+
+    def back_up(
+        self, folder: Path, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> BackupResult:
+        """Copy the warehouse."""
+        return back_up(self._warehouse, folder, on_progress=on_progress)
 
     def close(self) -> None:
         """Close the file."""

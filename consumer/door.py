@@ -5,31 +5,34 @@ owner alone. Paths are versioned; `consumer.door_client` is the other end. A fau
 as ``{"kind": …, "message": …}``, ``kind`` naming a class of `consumer.errors`.
 """
 
+import asyncio
 import io
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import Buffer
 
 from consumer.access import OpenedWarehouse
 from consumer.batch import Batch
-from consumer.door_client import short_address
+from consumer.door_client import PROTOCOL, short_address
+from consumer.door_work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
 
 MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
+MOST_WRITERS = 2  # bodies held in memory at once; one is committed while the next comes in
 MAX_WRITE_BYTES = 256 * 1024 * 1024
 MAX_QUERY_BYTES = 4 * 1024 * 1024
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
@@ -60,62 +63,95 @@ def to_app(opened: OpenedWarehouse, *, on_broken: Callable[[], None]) -> Starlet
 
     ``on_broken`` is called when a request finds the warehouse failed for good.
     """
-    readers = threading.BoundedSemaphore(MOST_READERS)
-
-    def about(_request: Request) -> Response:
-        return JSONResponse(
-            {
-                "pid": os.getpid(),
-                "path": str(opened.path),
-                # The same user may read it beside the file: the socket gives nothing away.
-                "secret": opened.secret.hex(),
-                "store_subject": opened.store_subject,
-                "archive": opened.archive,
-            }
-        )
-
-    async def query(request: Request) -> Response:
-        asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
-        stream = _stream_query(opened, readers, asked["sql"], asked.get("params", []))
-        # Most queries fail before their first rows: those get a proper answer.
-        first = await run_in_threadpool(next, stream)
-        return StreamingResponse(_prepend(first, stream), media_type=ARROW_STREAM)
-
-    async def write(request: Request) -> Response:
-        body = await _read_body(request, MAX_WRITE_BYTES)
-        head, _, rest = body.partition(b"\n")
-        replaces = json.loads(head)["replaces"]
-        result = await run_in_threadpool(_write, opened, rest, replaces)
-        return JSONResponse(result)
-
-    async def drop(request: Request) -> Response:
-        asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
-        dropped = await run_in_threadpool(opened.drop_quarantined, asked["sha256s"])
-        return JSONResponse({"dropped": dropped})
-
-    def verify(_request: Request) -> Response:
-        return JSONResponse({"findings": [asdict(one) for one in opened.verify()]})
-
-    def answer_fault(_request: Request, error: Exception) -> Response:
-        if isinstance(error, CommitOutcomeUnknown):
-            on_broken()
-        fault = {"kind": type(error).__name__, "message": str(error)}
-        return JSONResponse(fault, status_code=HTTPStatus.CONFLICT)
-
+    door = _Door(opened, on_broken)
     return Starlette(
         routes=[
-            Route("/v1/about", about),
-            Route("/v1/query", query, methods=["POST"]),
-            Route("/v1/write", write, methods=["POST"]),
-            Route("/v1/quarantine/drop", drop, methods=["POST"]),
-            Route("/v1/verify", verify, methods=["POST"]),
+            Route("/v1/about", door.about),
+            Route("/v1/query", door.query, methods=["POST"]),
+            Route("/v1/write", door.write, methods=["POST"]),
+            Route("/v1/quarantine/drop", door.drop, methods=["POST"]),
+            Route("/v1/verify", door.verify, methods=["POST"]),
+            Route("/v1/backup", door.back_up, methods=["POST"]),
         ],
         exception_handlers={
-            DuckpostError: answer_fault,
+            DuckpostError: door.answer_fault,
             ValueError: _answer_misuse,
             KeyError: _answer_misuse,
         },
     )
+
+
+class _Door:
+    """What is behind each path."""
+
+    def __init__(self, opened: OpenedWarehouse, on_broken: Callable[[], None]) -> None:
+        self._opened = opened
+        self._on_broken = on_broken
+        self._readers = asyncio.Semaphore(MOST_READERS)
+        self._writers = asyncio.Semaphore(MOST_WRITERS)
+
+    async def about(self, _request: Request) -> Response:
+        return JSONResponse(
+            {
+                "protocol": PROTOCOL,
+                "pid": os.getpid(),
+                "path": str(self._opened.path),
+                # The same user may read it beside the file: the socket gives nothing away.
+                "secret": self._opened.secret.hex(),
+                "store_subject": self._opened.store_subject,
+                "archive": self._opened.archive,
+            }
+        )
+
+    async def query(self, request: Request) -> Response:
+        asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+        try:
+            async with asyncio.timeout(READER_WAIT_SECS):
+                await self._readers.acquire()
+        except TimeoutError:
+            raise QueryError(f"{MOST_READERS} queries are running already; try again") from None
+        answer = _answer_query(self._opened, self._readers, asked["sql"], asked.get("params", []))
+        # Most queries fail before their first rows: those get a proper answer.
+        first = await anext(answer)
+        return PatientStream(_prepend(first, answer), media_type=ARROW_STREAM)
+
+    async def write(self, request: Request) -> Response:
+        async with self._writers:
+            body = await _read_body(request, MAX_WRITE_BYTES)
+            head, _, rest = body.partition(b"\n")
+            replaces = json.loads(head)["replaces"]
+            result = await run_in_threadpool(_write, self._opened, rest, replaces)
+        return JSONResponse(result)
+
+    async def drop(self, request: Request) -> Response:
+        async with self._writers:
+            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
+            dropped = await run_in_threadpool(self._opened.drop_quarantined, asked["sha256s"])
+        return JSONResponse({"dropped": dropped})
+
+    async def verify(self, _request: Request) -> Response:
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            findings = self._opened.verify(on_progress=on_progress)
+            return {"findings": [asdict(one) for one in findings]}
+
+        return stream_work(work, on_fault=self._note_fault)
+
+    async def back_up(self, request: Request) -> Response:
+        folder = Path(json.loads(await _read_body(request, MAX_QUERY_BYTES))["folder"])
+
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            return asdict(self._opened.back_up(folder, on_progress=on_progress))
+
+        return stream_work(work, on_fault=self._note_fault)
+
+    def answer_fault(self, _request: Request, error: Exception) -> Response:
+        self._note_fault(error)
+        fault = {"kind": type(error).__name__, "message": str(error)}
+        return JSONResponse(fault, status_code=HTTPStatus.CONFLICT)
+
+    def _note_fault(self, error: Exception) -> None:
+        if isinstance(error, CommitOutcomeUnknown):
+            self._on_broken()
 
 
 def _write(opened: OpenedWarehouse, data: bytes, replaces: list[str]) -> dict[str, object]:
@@ -123,22 +159,33 @@ def _write(opened: OpenedWarehouse, data: bytes, replaces: list[str]) -> dict[st
     return {**asdict(result), "batch_id": str(result.batch_id)}
 
 
-def _stream_query(
-    opened: OpenedWarehouse, readers: threading.BoundedSemaphore, sql: str, params: list[object]
-) -> Iterator[bytes]:
-    """Yield the answer as an Arrow IPC stream, a record batch at a time."""
-    if not readers.acquire(timeout=READER_WAIT_SECS):
-        raise QueryError(f"{MOST_READERS} queries are running already; try again")
+async def _answer_query(
+    opened: OpenedWarehouse, readers: asyncio.Semaphore, sql: str, params: list[object]
+) -> AsyncGenerator[bytes, None]:
+    """Yield the answer as an Arrow IPC stream, a record batch at a time, and free the reader.
+
+    Whoever asks has taken the place of a reader. A client that goes away, or stops reading, ends
+    the query at its next rows.
+    """
+    stream = _stream_query(opened, sql, params)
     try:
-        with opened.read(sql, params) as reader:
-            sink = _Drain()
-            with pa.ipc.new_stream(sink, reader.schema) as writer:
-                for batch in reader:
-                    writer.write_batch(batch)
-                    yield sink.drain()
-            yield sink.drain()
+        while (part := await run_in_threadpool(next, stream, None)) is not None:
+            yield part
     finally:
+        stream.close()  # here and now: a cancelled task may not wait for a thread
         readers.release()
+
+
+def _stream_query(
+    opened: OpenedWarehouse, sql: str, params: list[object]
+) -> Generator[bytes, None, None]:
+    with opened.read(sql, params) as reader:
+        sink = _Drain()
+        with pa.ipc.new_stream(sink, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+                yield sink.drain()
+        yield sink.drain()
 
 
 class _Drain(io.RawIOBase):
@@ -160,9 +207,13 @@ class _Drain(io.RawIOBase):
         return whole
 
 
-def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+async def _prepend(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        async for part in rest:
+            yield part
+    finally:
+        await rest.aclose()
 
 
 async def _read_body(request: Request, most_bytes: int) -> bytes:

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,14 @@ from consumer import errors
 from consumer.batch import Batch
 from consumer.errors import DuckpostError, QueryError, WarehouseError
 from consumer.warehouse import WriteResult
+from consumer.warehouse.backup import BackupResult
 from consumer.warehouse.place import Place
 from consumer.warehouse.recount import Finding
 
+PROTOCOL = 2
 CONNECT_SECS = 5.0
+
+OnProgress = Callable[[int, int], None]
 
 _MAX_SOCKET_PATH_BYTES = 100  # the kernel's limit is 108 on Linux, 104 elsewhere
 
@@ -58,7 +62,7 @@ class DoorClient:
 
     Raises:
         ConnectionError: nobody is behind the door.
-        WarehouseError: the socket is somebody else's.
+        WarehouseError: the socket is somebody else's, or the worker is of another version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,6 +73,11 @@ class DoorClient:
             raise WarehouseError(f"{self._socket_path} belongs to user {owner}, not to you")
         about = self._ask("GET", "/v1/about")
         self.pid: int = about["pid"]
+        if about.get("protocol") != PROTOCOL:
+            raise WarehouseError(
+                f"the worker of {path} (PID {self.pid}) is of another version of duckpost than "
+                "this command. Restart the worker after an upgrade, or use the duckpost it runs."
+            )
         self.secret = bytes.fromhex(about["secret"])
         self.store_subject: bool = about["store_subject"]
         self.archive: bool = about["archive"]
@@ -102,9 +111,15 @@ class DoorClient:
         dropped: int = answer["dropped"]
         return dropped
 
-    def verify(self) -> list[Finding]:
+    def verify(self, *, on_progress: OnProgress | None = None) -> list[Finding]:
         """Have the worker lay ledger, rows, marks and archive against each other."""
-        return [Finding(**one) for one in self._ask("POST", "/v1/verify", b"{}")["findings"]]
+        answer = self._follow("/v1/verify", {}, on_progress)
+        return [Finding(**one) for one in answer["findings"]]
+
+    def back_up(self, folder: Path, *, on_progress: OnProgress | None = None) -> BackupResult:
+        """Have the worker copy its warehouse; the folder is one of the worker's file system."""
+        asked = {"folder": str(folder.absolute())}
+        return BackupResult(**self._follow("/v1/backup", asked, on_progress))
 
     def close(self) -> None:
         """Nothing is kept open between calls."""
@@ -116,12 +131,37 @@ class DoorClient:
                 self._request(connection, method, path, body).read()
             )
         except http.client.HTTPException as error:
-            raise WarehouseError(
-                f"the worker of {self.path} went away before it answered {path}; try again"
-            ) from error
+            raise self._went_away(path) from error
         finally:
             connection.close()
         return answer
+
+    def _follow(
+        self, path: str, asked: dict[str, Any], on_progress: OnProgress | None
+    ) -> dict[str, Any]:
+        """Ask for long work and hear of its progress; leaving early, as by Ctrl-C, cancels it."""
+        connection = _UnixConnection(self._socket_path)
+        try:
+            response = self._request(connection, "POST", path, json.dumps(asked).encode())
+            for line in response:
+                told: dict[str, Any] = json.loads(line)
+                if "fault" in told:
+                    raise _to_fault(told["fault"])
+                if "result" in told:
+                    result: dict[str, Any] = told["result"]
+                    return result
+                if told and on_progress is not None:
+                    on_progress(told["done"], told["total"])
+        except (http.client.HTTPException, ConnectionError) as error:
+            raise self._went_away(path) from error
+        finally:
+            connection.close()
+        raise self._went_away(path)
+
+    def _went_away(self, path: str) -> WarehouseError:
+        return WarehouseError(
+            f"the worker of {self.path} went away before it answered {path}; try again"
+        )
 
     def _request(
         self, connection: _UnixConnection, method: str, path: str, body: bytes
@@ -136,10 +176,12 @@ class DoorClient:
 def _to_error(response: http.client.HTTPResponse) -> DuckpostError:
     body = response.read()
     try:
-        fault = json.loads(body)
-        kind = getattr(errors, fault["kind"], WarehouseError)
-        message = fault["message"]
+        return _to_fault(json.loads(body))
     except (ValueError, KeyError, TypeError):
         return WarehouseError(f"the worker answered {response.status}: see its log")
+
+
+def _to_fault(fault: dict[str, Any]) -> DuckpostError:
+    kind = getattr(errors, fault["kind"], WarehouseError)
     is_ours = isinstance(kind, type) and issubclass(kind, DuckpostError)
-    return kind(message) if is_ours else WarehouseError(message)
+    return kind(fault["message"]) if is_ours else WarehouseError(fault["message"])

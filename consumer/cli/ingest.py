@@ -2,19 +2,17 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumer.backfill import IngestResult
 from consumer.backfill import ingest as take_in
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import to_safe_text
+from consumer.cli.progress import show_progress
 from consumer.errors import EXIT_FAILED
 from consumer.settings import LogSettings, SourceSettings, load_settings
 from consumer.sources.files import FilesSource
@@ -62,7 +60,10 @@ def ingest(
     configure_logging(LogSettings(level="error"), out=sys.stderr)
     settings = load_settings(config, warehouse=warehouse)
     sources = _open_sources(paths, settings.sources)
-    with opened(config, warehouse, create=True) as access, _progress() as on_progress:
+    with (
+        opened(config, warehouse, create=True) as access,
+        show_progress("ingesting") as on_progress,
+    ):
         result = take_in(sources, access, processes=processes, on_progress=on_progress)
     if is_json:
         click.echo(json.dumps(asdict(result)))
@@ -97,14 +98,3 @@ def _print_figures(result: IngestResult) -> None:
         click.echo(f"{result.gone:,} objects were deleted after they were listed, and skipped")
     if result.quarantined:
         click.echo("see `duckpost quarantine list` for what could not be understood")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn("ingesting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # where nobody watches, rich would still leave an empty line
-    is_off = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
-        task = progress.add_task("ingesting", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

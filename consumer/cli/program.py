@@ -25,6 +25,7 @@ _VERBS: Final = {
     "quarantine": "consumer.cli.quarantine",
     "rebuild": "consumer.cli.rebuild",
     "verify": "consumer.cli.rebuild",
+    "backup": "consumer.cli.backup",
 }
 
 

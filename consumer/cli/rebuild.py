@@ -5,12 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consumer.access import to_options
 from consumer.cli.options import as_json, configured, opened, tell_recovery
 from consumer.cli.output import open_console, print_table
+from consumer.cli.progress import show_progress
 from consumer.errors import UsageError, WarehouseDamaged
 from consumer.settings import load_settings
 from consumer.warehouse.place import Place
@@ -44,16 +43,11 @@ def rebuild(
         else:
             tell_recovery(recovery)
         return
-    columns = (TextColumn("rebuilding"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # where nobody watches, rich would still leave an empty line
-    is_off = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
-        task = progress.add_task("rebuilding", total=None)
+    with show_progress("rebuilding") as on_progress:
         result = rebuild_file(
             settings.warehouse.path,
             to_options(settings.warehouse),
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_progress=on_progress,
             has_new_key=new_key,
         )
     if is_json:

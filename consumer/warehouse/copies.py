@@ -1,7 +1,13 @@
-"""Copies of files: with room looked for first, and in pieces that report how far they are."""
+"""Copies of files: with room looked for first, and in pieces that report how far they are.
 
+``python -m consumer.warehouse.copies`` reads lines of JSON, ``["source", "target"]``, and answers
+each with the bytes of every piece and then ``null``, or with a text that says what was wrong.
+"""
+
+import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -55,3 +61,18 @@ def _open_private(path: str, flags: int) -> int:
 
 def _to_mib(size: int) -> int:
     return -(-size // 2**20)
+
+
+def _tell(what: int | str | None) -> None:
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    for _line in sys.stdin:
+        _source, _target = json.loads(_line)
+        try:
+            copy_file(Path(_source), Path(_target), on_bytes=_tell)
+            _tell(None)
+        except OSError as _error:
+            _tell(str(_error))

@@ -173,18 +173,22 @@ _CHECKS: Final = (
 
 
 def verify(
-    warehouse: Warehouse, *, on_progress: Callable[[str], None] | None = None
+    warehouse: Warehouse, *, on_progress: Callable[[int, int], None] | None = None
 ) -> list[Finding]:
-    """Run every check and return what each found, agreeing or not."""
+    """Run every check and return what each found, agreeing or not.
+
+    ``on_progress`` gets checks done and checks in all; what it raises ends the work.
+    """
     findings = []
-    for check, sql in _CHECKS:
+    steps = len(_CHECKS) + 1
+    for number, (check, sql) in enumerate(_CHECKS):
         if on_progress is not None:
-            on_progress(check)
+            on_progress(number, steps)
         with warehouse.read(sql) as reader:
             ((expected, found),) = (row.values() for row in reader.read_all().to_pylist())
         findings.append(Finding(check, expected, found))
     if on_progress is not None:
-        on_progress("archive")
+        on_progress(steps - 1, steps)
     findings.extend(_verify_archive(warehouse))
     return findings
 

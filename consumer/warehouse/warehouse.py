@@ -1,10 +1,9 @@
 """The warehouse: the one door to the file, for writing and for reading."""
 
 import shutil
-import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -26,6 +25,7 @@ from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.place import Place
+from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
 _READ_ROWS = 10_000
@@ -44,7 +44,7 @@ class Warehouse:
     def __init__(self, place: Place, options: WarehouseOptions) -> None:
         self._place = place
         self.options = options
-        self._lock = threading.RLock()
+        self._lock = Turns()
         self._open()
 
     def _open(self) -> None:
@@ -179,6 +179,10 @@ class Warehouse:
                 "select part, position from positions where source = ?", [source]
             ).fetchall()
         return dict(rows)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the writer: nobody commits until it is let go of; readers go on."""
+        return self._lock
 
     def checkpoint(self) -> None:
         """Fold the log into the file; for quiet moments."""

@@ -1,0 +1,19 @@
+"""A bar on the terminal for work that takes long; nothing where nobody watches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what takes bytes done and bytes in all."""
+    columns = (TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    # where nobody watches, rich would still leave an empty line
+    is_off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
+        task = progress.add_task(doing, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,58 @@
+"""The writer's lock: whoever asked first is next, so that long work done in slices blocks nobody.
+
+Python's own lock goes to whichever thread is fastest, often the one that just let go of it.
+"""
+
+import threading
+from collections import deque
+from types import TracebackType
+
+
+class Turns:
+    """A lock that a thread may take again while it has it, and that is handed on in order."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._owner: int | None = None
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        with self._guard:
+            if self._owner == me:
+                self._depth += 1
+                return
+            if self._owner is None and not self._waiting:
+                self._owner, self._depth = me, 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        try:
+            turn.wait()
+        except BaseException:  # Ctrl-C while waiting: the turn is given up, or passed on
+            with self._guard:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                else:
+                    self._pass_on()
+            raise
+        with self._guard:
+            self._owner, self._depth = me, 1
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._guard:
+            self._depth -= 1
+            if not self._depth:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        # stays owned, by nobody that could take it again, until the one whose turn it is wakes
+        self._owner = 0 if self._waiting else None
+        if self._waiting:
+            self._waiting.popleft().set()
