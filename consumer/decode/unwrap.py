@@ -242,6 +242,14 @@ class Unwrapper:
         if level > self._limits.max_wrappings:
             self._route(None, text, level)
             return
+        if len(text) <= self._limits.max_payload_bytes:
+            try:
+                # Cutting the text into values costs as much again as reading its only one.
+                self._read_common(text.strip(b" \t\r\n"), level)
+            except ValidationError:
+                pass
+            else:
+                return
         is_empty = True
         for found in split_values(
             [text], lambda raw, _offset: self.read(raw, level) or None, self._limits
