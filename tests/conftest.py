@@ -4,13 +4,17 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-exampl
 https://docs.aws.amazon.com/ses/latest/dg/notification-examples.html
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+
+from consumer.resources import sql_folder
 
 Event = dict[str, Any]
 
@@ -238,3 +242,15 @@ def new_letter() -> Callable[..., Letter]:
 def letter() -> Letter:
     """A message to one recipient."""
     return Letter()
+
+
+@pytest.fixture(scope="session")
+def lean_sql(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of SQL without its views, but with the macros that the write path calls."""
+    whole, lean = sql_folder(), tmp_path_factory.mktemp("sql")
+    shutil.copytree(whole / "migrations", lean / "migrations")
+    shutil.copytree(whole / "seeds", lean / "seeds")
+    (lean / "views").mkdir()
+    for file in whole.glob("views/00_[cps]*.sql"):
+        shutil.copy(file, lean / "views")
+    return lean

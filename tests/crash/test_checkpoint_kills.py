@@ -8,7 +8,6 @@ file. It prints how many starts had to mend the file, and how.
 import json
 import os
 import random
-import shutil
 import signal
 import struct
 import subprocess
@@ -22,7 +21,6 @@ from uuid import UUID
 
 import pytest
 
-from consumer.resources import sql_folder
 from consumer.warehouse import Recovery, WarehouseOptions, open_warehouse
 from consumer.warehouse.recount import BOOKS
 
@@ -85,17 +83,9 @@ PID = struct.Struct("<I")
 OPEN = GONE = bytes(4)
 
 
-@pytest.fixture
-def lean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The SQL that writing needs: tables, seeds, macros; no views."""
-    whole, lean = sql_folder(), tmp_path / "sql"
-    for name in ("migrations", "seeds"):
-        shutil.copytree(whole / name, lean / name)
-    (lean / "views").mkdir()
-    for file in whole.glob("views/00_[cps]*.sql"):
-        shutil.copy(file, lean / "views")
-    monkeypatch.setattr("consumer.warehouse.connection.sql_folder", lambda: lean)
-    return lean
+@pytest.fixture(autouse=True)
+def _lean(lean_sql: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.warehouse.connection.sql_folder", lambda: lean_sql)
 
 
 @pytest.fixture
@@ -108,7 +98,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_kills_aimed_at_checkpoints_cost_nothing(
-    folder: Path, new_letter: Callable[..., "Letter"], lean: Path
+    folder: Path, new_letter: Callable[..., "Letter"], lean_sql: Path
 ) -> None:
     path, body = folder / "ses.duckdb", folder / "event.json"
     body.write_text(json.dumps(new_letter(message_id="MESSAGE").send()), encoding="utf-8")
@@ -117,7 +107,7 @@ def test_kills_aimed_at_checkpoints_cost_nothing(
     told: list[Recovery] = []
     acknowledged: set[bytes] = set()
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, path, body, lean],
+        [sys.executable, "-c", WRITER, path, body, lean_sql],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

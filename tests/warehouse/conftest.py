@@ -18,7 +18,6 @@ import pytest
 from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
 from consumer.envelope import Envelope
-from consumer.resources import sql_folder
 from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
 from consumer.warehouse.recount import verify
 
@@ -79,18 +78,6 @@ class Desk:
             for one in verify(self.warehouse)
             if not one.is_well
         ]
-
-
-@pytest.fixture(scope="session")
-def lean_sql(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of SQL without its views, but with the macros that the write path calls."""
-    whole, lean = sql_folder(), tmp_path_factory.mktemp("sql")
-    shutil.copytree(whole / "migrations", lean / "migrations")
-    shutil.copytree(whole / "seeds", lean / "seeds")
-    (lean / "views").mkdir()
-    for file in whole.glob("views/00_[cps]*.sql"):
-        shutil.copy(file, lean / "views")
-    return lean
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,190 @@
+"""The door under hard use: strangers, silence, crowds, old sockets, and work that is broken off."""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from consumer import door
+from consumer.access import OpenedWarehouse, open_access
+from consumer.door_client import DoorClient
+from consumer.errors import QueryError, UsageError, WarehouseError
+from consumer.listener import Listener
+from consumer.settings import WarehouseSettings
+from consumer.warehouse import Warehouse
+
+MANY_ROWS = "select range as number, repeat('x', 200) as text from range(2_000_000)"
+PATIENCE_SECS = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _lean(lean_sql: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.warehouse.connection.sql_folder", lambda: lean_sql)
+
+
+@pytest.fixture
+def served(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """A warehouse whose door is open, as in a worker."""
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with Listener(app, door.bind(warehouse.place.socket)):
+        yield warehouse
+
+
+def count(client: DoorClient, sql: str = "select 1") -> int:
+    with client.read(sql) as reader:
+        return sum(batch.num_rows for batch in reader)
+
+
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    """Whether it comes true in time."""
+    until = time.monotonic() + PATIENCE_SECS
+    turn = threading.Event()
+    while not is_so() and time.monotonic() < until:
+        turn.wait(0.02)
+    return is_so()
+
+
+def stop_reading(path: Path) -> socket.socket:
+    """Ask for many rows and read none of them."""
+    body = json.dumps({"sql": MANY_ROWS}).encode()
+    knocking = socket.socket(socket.AF_UNIX)
+    knocking.connect(str(path))
+    head = f"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    knocking.sendall(head.encode() + body)
+    return knocking
+
+
+def test_a_socket_of_another_user_is_refused(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    with pytest.raises(WarehouseError, match=f"belongs to user {mine}, not to you"):
+        DoorClient(served.path)
+
+
+def test_nobody_else_may_knock(served: Warehouse) -> None:
+    assert 0o600 == served.place.socket.stat().st_mode & 0o777
+
+
+def test_a_worker_of_another_version_is_told_apart(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "PROTOCOL", 99)
+    with pytest.raises(WarehouseError, match="of another version of duckpost") as refused:
+        DoorClient(served.path)
+
+    assert f"PID {os.getpid()}" in str(refused.value)
+
+
+def test_clients_that_stop_reading_do_not_keep_others_from_it(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.door_work.STALLED_SECS", 0.3)
+    deaf = [stop_reading(served.place.socket) for _ in range(door.MOST_READERS)]
+    try:
+        assert 1 == count(DoorClient(served.path))
+    finally:
+        for one in deaf:
+            one.close()
+
+
+def test_clients_that_hang_up_free_their_place(served: Warehouse) -> None:
+    for _ in range(3 * door.MOST_READERS):
+        stop_reading(served.place.socket).close()
+
+    assert 1 == count(DoorClient(served.path))
+
+
+def test_a_hundred_clients_are_all_answered(served: Warehouse) -> None:
+    def ask(number: int) -> int:
+        return count(DoorClient(served.path), f"from range({number})")
+
+    with ThreadPoolExecutor(100) as clients:
+        assert list(range(100)) == list(clients.map(ask, range(100)))
+
+
+def test_more_readers_than_places_are_asked_to_come_again(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "READER_WAIT_SECS", 0.1)
+    deaf = [stop_reading(served.place.socket) for _ in range(door.MOST_READERS)]
+    client = DoorClient(served.path)
+
+    def is_refused() -> bool:
+        try:
+            count(client)
+        except QueryError as error:
+            return "try again" in str(error)
+        return False
+
+    try:
+        assert wait_until(is_refused)
+    finally:
+        for one in deaf:
+            one.close()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_socket_that_a_killed_worker_left_is_no_obstacle(
+    warehouse: Warehouse, is_live: bool
+) -> None:
+    path = warehouse.place.socket
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+    with pytest.raises(ConnectionRefusedError):
+        DoorClient(warehouse.path)
+    if not is_live:
+        warehouse.close()
+        open_access(WarehouseSettings(path=warehouse.path, min_free_bytes=0)).close()
+        return
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with Listener(app, door.bind(path)):
+        assert 1 == count(DoorClient(warehouse.path))
+
+
+def test_work_that_its_client_breaks_off_ends_and_leaves_nothing(
+    served: Warehouse, tmp_path: Path
+) -> None:
+    (served.place.archive).mkdir()
+    for number in range(40):  # something to be copied for a while
+        (served.place.archive / f"20260302T09-{number:03}.zst").write_bytes(bytes(2**22))
+    folder = tmp_path / "copies"
+    folder.mkdir()
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DoorClient(served.path).back_up(folder / "copy", on_progress=interrupt)
+
+    assert wait_until(lambda: not list(folder.iterdir()))
+    with served.held():  # the writer is free
+        pass
+
+
+def test_long_work_gives_progress_and_the_same_result(served: Warehouse, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    client = DoorClient(served.path)
+    findings = client.verify(on_progress=lambda *one: told.append(one))
+    result = client.back_up(tmp_path / "copy")
+
+    assert OpenedWarehouse(served).verify() == findings
+    assert told
+    assert str(tmp_path / "copy") == result.folder
+
+
+def test_a_fault_in_long_work_comes_back_as_what_it_is(served: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "mine").touch()
+    with pytest.raises(UsageError, match="not an empty folder") as refused:
+        DoorClient(served.path).back_up(tmp_path / "copy")
+
+    assert 2 == refused.value.exit_code
