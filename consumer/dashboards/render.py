@@ -1,7 +1,7 @@
 """Makes Grafana's classic JSON (schemaVersion 42) of a dashboard, with Grafana's own models."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +10,12 @@ from grafana_foundation_sdk.builders import common as options
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models import common, heatmap as heat
+from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as grafana
+from grafana_foundation_sdk.models import heatmap as heat
 
 from consumer.dashboards.choices import ALL, Choice
-from consumer.dashboards.panels import Board, Panel
+from consumer.dashboards.panels import Board, Kind, Panel
 
 SCHEMA_VERSION: Final = 42
 DATA_SOURCE_UID: Final = "duckpost"
@@ -112,14 +113,15 @@ def _to_panels(board: Board) -> Iterator[grafana.Panel | grafana.RowPanel]:
 
 
 def _to_panel(panel: Panel, number: int, place: grafana.GridPos) -> grafana.Panel:
-    builder: AnyPanel = {
+    makers: dict[Kind, Callable[[Panel], AnyPanel]] = {
         "stat": _to_stat,
         "series": _to_series,
         "bars": _to_bars,
         "table": _to_table,
         "gauge": _to_gauge,
         "heatmap": _to_heatmap,
-    }[panel.kind](panel)
+    }
+    builder = makers[panel.kind](panel)
     is_series = panel.kind in {"series", "bars", "heatmap"} or panel.changes
     builder.id(number).title(panel.title).description(panel.description).grid_pos(place)
     builder.datasource(to_source()).unit(panel.unit).no_value(panel.empty)
@@ -183,8 +185,12 @@ def _to_chart(panel: Panel) -> timeseries.Panel:
         .show_legend(True)
     )
     tooltip = options.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
-    chart = timeseries.Panel().legend(legend).tooltip(tooltip).min(0).show_points(
-        common.VisibilityMode.AUTO
+    chart = (
+        timeseries.Panel()
+        .legend(legend)
+        .tooltip(tooltip)
+        .min(0)
+        .show_points(common.VisibilityMode.AUTO)
     )
     if panel.is_stacked:
         chart.stacking(options.StackingConfig().mode(common.StackingMode.NORMAL)).fill_opacity(30)
@@ -204,7 +210,7 @@ def _to_table(panel: Panel) -> table.Panel:
     return built
 
 
-def _to_gauge(panel: Panel) -> bargauge.Panel:
+def _to_gauge(_: Panel) -> bargauge.Panel:
     return (
         bargauge.Panel()
         .reduce_options(options.ReduceDataOptions().calcs(["last"]).values(True).limit(50))
@@ -214,7 +220,7 @@ def _to_gauge(panel: Panel) -> bargauge.Panel:
     )
 
 
-def _to_heatmap(panel: Panel) -> heatmap.Panel:
+def _to_heatmap(_: Panel) -> heatmap.Panel:
     return (
         heatmap.Panel()
         .calculate(False)

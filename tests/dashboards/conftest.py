@@ -1,10 +1,7 @@
 """A warehouse full of simulated traffic, and the dashboards' questions to it."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,7 +10,6 @@ from consumer.dashboards.definitions import Definitions, load_definitions
 from consumer.decode import decode
 from consumer.demo.traffic import generate
 from consumer.envelope import Envelope
-from consumer.resources import dashboards_folder
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 Ask = Callable[[str], pa.Table]

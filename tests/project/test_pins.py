@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -38,7 +39,7 @@ def find_installed(requirements: list[Requirement]) -> dict[str, str]:
             installed = distribution(name)
         except PackageNotFoundError:
             pytest.fail(f"{name} is needed and not installed")
-        found[name] = installed.version
+        found[name] = str(Version(installed.version))  # some say v1.0 for 1.0
         for line in installed.requires or ():
             needed = Requirement(line)
             if needed.marker is None or needed.marker.evaluate({"extra": extra}):

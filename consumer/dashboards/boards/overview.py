@@ -116,8 +116,9 @@ def _bounces(d: Definitions) -> Panel:
     rates = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
     columns = ",\n    ".join(f"{d.rate(name)} as {name}" for name in rates)
     small = (
-        f"select\n    {BY_COHORT_TIME},\n    {d.rate('hard_bounce_rate')} as small_sample\n{COHORT}\n"
-        f"group by time\nhaving is_small_sample({d.denominator('hard_bounce_rate')})\norder by time"
+        f"select\n    {BY_COHORT_TIME},\n    {d.rate('hard_bounce_rate')} as small_sample\n"
+        f"{COHORT}\ngroup by time\n"
+        f"having is_small_sample({d.denominator('hard_bounce_rate')})\norder by time"
     )
     return Panel(
         "series",
