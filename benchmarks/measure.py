@@ -1,6 +1,8 @@
 """Measures a command as a whole: CPU of it and all its children, wall time, memory of the tree."""
 
+import ctypes
 import os
+import resource
 import statistics
 import subprocess
 import threading
@@ -23,6 +25,9 @@ class Run:
 
 def run(command: Sequence[str]) -> Run:
     """Run to the end; raises ``CalledProcessError`` with what it printed when it fails."""
+    _adopt_orphans()
+    others = _children(os.getpid())
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     peak = 0
@@ -38,14 +43,23 @@ def run(command: Sequence[str]) -> Run:
     assert process.stdout is not None
     printed = process.stdout.read()
     process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
+    process.wait()
     wall = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
+    for orphan in _children(os.getpid()) - others:
+        os.waitpid(orphan, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     done.set()
     watcher.join()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, printed)
-    return Run(usage.ru_utime + usage.ru_stime, wall, peak)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(cpu, wall, peak)
+
+
+def _adopt_orphans() -> None:
+    """Have processes that outlive their parent counted: the one that forks decoders does."""
+    set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def median(runs: Sequence[Run]) -> Run:
@@ -57,14 +71,23 @@ def median(runs: Sequence[Run]) -> Run:
     )
 
 
+def _children(pid: int) -> set[int]:
+    """Children of any of its threads."""
+    return {
+        int(child)
+        for listed in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in listed.read_text(encoding="ascii").split()
+    }
+
+
 def _tree_bytes(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        children = _children(pid)
     except OSError:
         return 0
     own = next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
-    return own * 1024 + sum(_tree_bytes(int(child)) for child in children)
+    return own * 1024 + sum(map(_tree_bytes, children))
 
 
 def describe_machine() -> str:

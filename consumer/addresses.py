@@ -5,10 +5,10 @@ The same mailbox arrives as ``User@Example.com``, ``"User" <user@example.com>`` 
 """
 
 import re
-from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 # What `erase` writes in place of an address: the token of its local part's owner, the domain kept.
 _TOKEN = re.compile(r"^~([0-9a-f]{32})@")
@@ -18,8 +18,7 @@ _DECORATED = re.compile(r'[<>"\s,;()]')
 _SIMULATOR_DOMAIN = "simulator.amazonses.com"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One mailbox.
 
     Attributes:

@@ -20,6 +20,8 @@ from consumer.sources.one_shot import OneShotSource
 from consumer.telemetry import configure_logging
 
 _BUCKETS = "s3://"
+# A batch is too little to be worth splitting: more threads cost CPU and save no time.
+_WRITING_THREADS = 1
 
 FIGURES = (
     "files",
@@ -61,7 +63,7 @@ def ingest(
     settings = load_settings(config, warehouse=warehouse)
     sources = _open_sources(paths, settings.sources)
     with (
-        opened(config, warehouse, create=True) as access,
+        opened(config, warehouse, create=True, threads=_WRITING_THREADS) as access,
         show_progress("ingesting") as on_progress,
     ):
         result = take_in(sources, access, processes=processes, on_progress=on_progress)

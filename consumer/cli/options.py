@@ -35,14 +35,20 @@ as_json = click.option("--json", "is_json", is_flag=True, help="For programs: JS
 
 
 @contextlib.contextmanager
-def opened(config: Path | None, warehouse: Path | None, *, create: bool) -> Iterator[Access]:
+def opened(
+    config: Path | None, warehouse: Path | None, *, create: bool, threads: int | None = None
+) -> Iterator[Access]:
     """Yield the warehouse that the options mean, through the worker where one runs.
 
     ``create`` says whether a file that is not there is made; verbs that only read refuse.
+    ``threads`` are DuckDB's, at most, whatever the settings say.
     """
     settings = load_settings(config, warehouse=warehouse)
     require_file(settings, create=create)
-    access = open_access(settings.warehouse, on_recovery=tell_recovery)
+    options = settings.warehouse
+    if threads is not None:
+        options = options.model_copy(update={"threads": min(threads, options.threads)})
+    access = open_access(options, on_recovery=tell_recovery)
     try:
         yield access
     finally:

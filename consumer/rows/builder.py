@@ -8,15 +8,13 @@ import pyarrow as pa
 
 from consumer.addresses import Address, parse_address
 from consumer.rows.columns import COMMON, ROW_SCHEMA, TAGS
-from consumer.rows.keys import to_event_key, to_group_key, to_micros
+from consumer.rows.keys import to_event_key, to_group_key
 from consumer.rows.kinds import KINDS, Detail, Kind
 from consumer.rows.message import parse_source, parse_source_arn, region_of, split_tags
 from schemas.events import SesEvent
 
 _COMMON_NAMES = tuple(name for name, _ in COMMON)
 _STEERING_NAMES = ("ordinal", "is_poor", "mark_key")
-_INSTANTS = frozenset({"event_at", "sent_at", "received_at", "arrived_at", "expires_at"})
-_ALREADY_MICROS = frozenset({"event_at", "sent_at", "received_at"})
 _NO_TAGS: tuple[dict[str, str], None] = ({}, None)
 # These two carry of the message's tags only the configuration set's.
 # https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
@@ -38,7 +36,6 @@ class RowBuilder:
         self._store_subject = store_subject
         self._by_kind: dict[str, list[tuple[object, ...]]] = {}
         self._tables: list[pa.Table] = []
-        self._received: tuple[datetime | None, int] = (None, 0)
         self.rows = 0
 
     def add(self, event: SesEvent, *, received_at: datetime, region: str | None) -> int:
@@ -53,17 +50,16 @@ class RowBuilder:
         detail = kind.read(thing.get(kind.object_key) or {}, mail)
 
         message_id: str = mail["messageId"]
-        sent_at = to_micros(mail["timestamp"])
-        event_at = to_micros(detail.at) if detail.at is not None else sent_at
+        sent_at: datetime = mail["timestamp"]
         destination: Sequence[str] = mail.get("destination") or ()
         about_message = self._describe_message(mail, message_id, region)
         tags = mail.get("tags")
         is_poor = published is None or tags is None or kind.name in _POOR_TYPES
         head = (
             kind.name,
-            event_at,
+            detail.at or sent_at,
             sent_at,
-            self._received_micros(received_at),
+            received_at,
             published is None,
             message_id,
         )
@@ -96,12 +92,6 @@ class RowBuilder:
             self._tables.append(_to_table(kind, rows))
             self._by_kind[kind.name] = []
         return len(detail.entries)
-
-    def _received_micros(self, received_at: datetime) -> int:
-        """Thousands of events of an object share one instant."""
-        if received_at is not self._received[0]:
-            self._received = (received_at, to_micros(received_at))
-        return self._received[1]
 
     def finish(self) -> pa.Table:
         """Return all rows since the last call as a table of `ROW_SCHEMA`, in chunks."""
@@ -186,13 +176,9 @@ def _to_array(name: str, values: Sequence[Any]) -> pa.Array:
     if name == "event_key":
         plain = pa.array(values, pa.binary(16))
         return pa.ExtensionArray.from_storage(pa.uuid(), plain)
-    if name in _ALREADY_MICROS:
-        return pa.array(values, pa.int64()).cast(data_type)
-    if name in _INSTANTS:
-        micros = [None if value is None else to_micros(value) for value in values]
-        return pa.array(micros, pa.int64()).cast(data_type)
     if data_type == TAGS:
         return _to_map_array(values)
+    # of instants Arrow takes the offset off, as `to_micros` does
     return pa.array(values, data_type)
 
 
