@@ -71,5 +71,7 @@ def _to_access(settings: S3Settings) -> AwsAccess:
         region=settings.region,
         profile=settings.profile,
         role_arn=settings.role_arn,
+        role_external_id=settings.role_external_id,
+        role_session_name=settings.role_session_name,
         s3_endpoint_url=settings.endpoint_url,
     )

@@ -2,9 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-
-from pydantic import SecretStr
 
 from consumer.cli.buckets import open_bucket, probe_bucket
 from consumer.cli.endpoints import open_firehose, open_sns, probe_endpoint
@@ -23,8 +20,6 @@ from consumer.settings import (
 from consumer.sources.aws import AwsAccess
 from consumer.sources.base import Source
 from consumer.sources.files import FilesSource
-from consumer.sources.kafka import KafkaOptions, KafkaSource
-from consumer.sources.kafka_client import KafkaAccess, probe_topics
 from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.sources.sqs_probe import probe_queue
 
@@ -72,7 +67,9 @@ def probe(settings: SourceSettings) -> list[str]:
     if isinstance(settings, FirehoseSettings | SnsSettings):
         return probe_endpoint(settings)
     if isinstance(settings, KafkaSettings):
-        return probe_topics(_to_kafka_access(settings), settings.topics)
+        from consumer.cli.topics import probe_group  # noqa: PLC0415 - Kafka's client is slow to import
+
+        return probe_group(settings)
     files = FilesSource(settings.paths)
     return [f"files: {files.files_total} found, {files.bytes_total / 1e6:.1f} MB as stored"]
 
@@ -100,7 +97,9 @@ def _open(settings: SourceSettings) -> Source:
     if isinstance(settings, SnsSettings):
         return open_sns(settings)
     if isinstance(settings, KafkaSettings):
-        return KafkaSource(to_kafka_options(settings))
+        from consumer.cli.topics import open_group  # noqa: PLC0415 - Kafka's client is slow to import
+
+        return open_group(settings)
     return FilesSource(settings.paths)
 
 
@@ -119,46 +118,13 @@ def to_sqs_options(settings: SqsSettings) -> SqsOptions:
     )
 
 
-def to_kafka_options(settings: KafkaSettings) -> KafkaOptions:
-    """Return what the settings mean for the source; every one of them is passed on."""
-    return KafkaOptions(
-        access=_to_kafka_access(settings),
-        topics=tuple(settings.topics),
-        group=settings.group,
-        member=settings.member,
-        start=settings.start,
-        session_secs=settings.session_secs,
-    )
-
-
-def _to_kafka_access(settings: KafkaSettings) -> KafkaAccess:
-    return KafkaAccess(
-        bootstrap_servers=tuple(settings.bootstrap_servers),
-        security_protocol=settings.security_protocol,
-        sasl_mechanism=settings.sasl_mechanism,
-        sasl_username=settings.sasl_username,
-        sasl_password=_reveal(settings.sasl_password),
-        ssl_ca_file=_to_text(settings.ssl_ca_file),
-        ssl_cert_file=_to_text(settings.ssl_cert_file),
-        ssl_key_file=_to_text(settings.ssl_key_file),
-        ssl_key_password=_reveal(settings.ssl_key_password),
-        ssl_check_hostname=settings.ssl_check_hostname,
-    )
-
-
-def _reveal(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
-def _to_text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
 def _to_access(settings: SqsSettings) -> AwsAccess:
     return AwsAccess(
         region=settings.region,
         profile=settings.profile,
         role_arn=settings.role_arn,
+        role_external_id=settings.role_external_id,
+        role_session_name=settings.role_session_name,
         endpoint_url=settings.endpoint_url,
         s3_endpoint_url=settings.s3_endpoint_url,
     )

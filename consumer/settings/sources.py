@@ -20,10 +20,41 @@ class StreamSettings(Section):
     )
 
 
-SHARED = frozenset(StreamSettings.model_fields)
+class RoleSettings(StreamSettings):
+    """What the sources share that read from an AWS account, perhaps another's.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+
+    role_arn: str | None = Field(
+        None, description="role to assume, for a queue or bucket of another account"
+    )
+    role_external_id: str | None = Field(
+        None,
+        min_length=2,
+        max_length=1_224,
+        pattern=r"^[\w+=,.@:/-]+$",
+        description="what that account's role asks for as its external id",
+    )
+    role_session_name: str = Field(
+        "duckpost",
+        min_length=2,
+        max_length=64,
+        pattern=r"^[\w+=,.@-]+$",
+        description="how that account's CloudTrail names these sessions",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_role(self) -> Self:
+        if self.role_arn is None and self.role_external_id is not None:
+            raise ValueError("role_external_id belongs to role_arn, which is missing")
+        return self
 
 
-class SqsSettings(StreamSettings):
+SHARED = frozenset(RoleSettings.model_fields)
+
+
+class SqsSettings(RoleSettings):
     """An SQS queue; credentials come from the usual AWS places unless named here.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
@@ -33,7 +64,6 @@ class SqsSettings(StreamSettings):
     queue: str = Field(min_length=1, description="the queue's URL or name")
     region: str | None = Field(None, description="AWS region; the queue URL's where it is missing")
     profile: str | None = Field(None, description="profile of the shared AWS configuration")
-    role_arn: str | None = Field(None, description="role to assume, for another account's queue")
     endpoint_url: str | None = Field(None, description="another endpoint than AWS's")
     s3_endpoint_url: str | None = Field(None, description="the same for S3 objects in notices")
     buckets: list[str] = Field(
@@ -131,7 +161,7 @@ class SnsSettings(_EndpointSettings):
         return value
 
 
-class S3Settings(StreamSettings):
+class S3Settings(RoleSettings):
     """A bucket that sends no notices, or whose lost notices are to be found: it is listed.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
@@ -142,7 +172,6 @@ class S3Settings(StreamSettings):
     prefix: str = Field("", description="what keys begin with; empty for all objects")
     region: str | None = Field(None, description="AWS region")
     profile: str | None = Field(None, description="profile of the shared AWS configuration")
-    role_arn: str | None = Field(None, description="role to assume, for another account's bucket")
     endpoint_url: str | None = Field(
         None, description="an S3-compatible server; addressed in path style"
     )

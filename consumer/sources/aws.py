@@ -21,6 +21,9 @@ class AwsAccess:
         profile: of the shared configuration files; else AWS_PROFILE.
         role_arn: a role to assume with the credentials found, so that one worker serves many
             accounts.
+        role_external_id: what the role's trust policy asks for (docs.aws.amazon.com/IAM/latest/
+            UserGuide/id_roles_common-scenarios_third-party.html).
+        role_session_name: what the other account's CloudTrail shows.
         endpoint_url: another address of SQS than the region's (a VPC endpoint, an emulator).
         s3_endpoint_url: the same for S3.
     """
@@ -28,6 +31,8 @@ class AwsAccess:
     region: str | None = None
     profile: str | None = None
     role_arn: str | None = None
+    role_external_id: str | None = None
+    role_session_name: str = "duckpost"
     endpoint_url: str | None = None
     s3_endpoint_url: str | None = None
 
@@ -43,7 +48,7 @@ def open_session(access: AwsAccess, *, region: str | None = None) -> botocore.se
     if access.role_arn is None:
         return session
     assumed = _open_plain_session(access, region)
-    provider = _AssumedRole(session, access.role_arn)
+    provider = _AssumedRole(session, access)
     assumed.register_component("credential_provider", CredentialResolver([provider]))
     return assumed
 
@@ -61,20 +66,23 @@ class _AssumedRole(CredentialProvider):
 
     METHOD = "assume-role"
 
-    def __init__(self, source: botocore.session.Session, role_arn: str) -> None:
+    def __init__(self, source: botocore.session.Session, access: AwsAccess) -> None:
         super().__init__()
         self._source = source
-        self._role_arn = role_arn
+        self._access = access
 
     def load(self) -> DeferredRefreshableCredentials:
         source_credentials = self._source.get_credentials()
         if source_credentials is None:
             raise NoCredentialsError
+        asked = {"RoleSessionName": self._access.role_session_name}
+        if self._access.role_external_id is not None:
+            asked["ExternalId"] = self._access.role_external_id
         fetcher = AssumeRoleCredentialFetcher(
             self._source.create_client,
             source_credentials,
-            self._role_arn,
-            extra_args={"RoleSessionName": "duckpost"},
+            self._access.role_arn or "",
+            extra_args=asked,
         )
         return DeferredRefreshableCredentials(
             refresh_using=fetcher.fetch_credentials, method=self.METHOD

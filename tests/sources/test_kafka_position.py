@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import errors as kafka_errors
 
-from consumer.cli.sources import open_sources, to_kafka_options
+from consumer.cli.sources import open_sources
+from consumer.cli.topics import to_kafka_options
 from consumer.errors import SettingsError, SourceDenied, SourceUnavailable
 from consumer.settings import KafkaSettings, load_settings
 from consumer.sources.base import FencedSource, ResumingSource

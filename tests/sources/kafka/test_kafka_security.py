@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from certificates import Authority
-from consumer.cli.sources import to_kafka_options
+from consumer.cli.topics import to_kafka_options
 from consumer.errors import SourceDenied, SourceError
 from consumer.settings import load_settings
 from consumer.sources import kafka_client
