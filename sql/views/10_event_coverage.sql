@@ -10,8 +10,8 @@ with days as (
         c.event_type,
         c.cohort_day,
         count(*) as events,
-        min(c.event_at) as first_seen_at,
-        max(c.event_at) as last_seen_at
+        min(c.event_at) filter (where is_plausible(c.event_at)) as first_seen_at,
+        max(c.event_at) filter (where is_plausible(c.event_at)) as last_seen_at
     from countable_events as c
     group by
         c.account,
@@ -98,9 +98,9 @@ comment on column event_coverage.event_type is
 comment on column event_coverage.events is
 'Rows of that type.';
 comment on column event_coverage.first_seen_at is
-'When the first of them happened (UTC).';
+'When the first of them happened (UTC), without stamps that cannot be true.';
 comment on column event_coverage.last_seen_at is
-'When the last of them happened (UTC).';
+'When the last of them happened (UTC), without stamps that cannot be true.';
 comment on column event_coverage.days_with_mail is
 'Cohort days with a Send, a Delivery or a Bounce.';
 comment on column event_coverage.days_seen is

@@ -5,21 +5,41 @@ select
     c.region,
     c.configuration_set,
     c.identity_without_set,
-    min(c.cohort_day) filter (where c.event_type = 'Delivery') as deliveries_from_day,
-    max(c.cohort_day) filter (where c.event_type = 'Delivery') as deliveries_to_day,
+    min(c.cohort_day) filter (
+        where c.event_type = 'Delivery' and is_plausible(c.sent_at)
+    ) as deliveries_from_day,
+    max(c.cohort_day) filter (
+        where c.event_type = 'Delivery' and is_plausible(c.sent_at)
+    ) as deliveries_to_day,
     bool_or(c.event_type = 'DeliveryDelay') as has_delivery_delay,
     bool_or(c.event_type = 'Subscription') as has_subscription,
     report_day_starts_at(
-        report_day(min(c.event_at) filter (where c.event_type = 'Open'))
+        report_day(
+            min(c.event_at) filter (
+                where c.event_type = 'Open' and is_plausible(c.event_at)
+            )
+        )
     ) as opens_from,
     report_day_starts_at(
-        report_day(max(c.event_at) filter (where c.event_type = 'Open')) + 1
+        report_day(
+            max(c.event_at) filter (
+                where c.event_type = 'Open' and is_plausible(c.event_at)
+            )
+        ) + 1
     ) as opens_until,
     report_day_starts_at(
-        report_day(min(c.event_at) filter (where c.event_type = 'Click'))
+        report_day(
+            min(c.event_at) filter (
+                where c.event_type = 'Click' and is_plausible(c.event_at)
+            )
+        )
     ) as clicks_from,
     report_day_starts_at(
-        report_day(max(c.event_at) filter (where c.event_type = 'Click')) + 1
+        report_day(
+            max(c.event_at) filter (
+                where c.event_type = 'Click' and is_plausible(c.event_at)
+            )
+        ) + 1
     ) as clicks_until,
     nullif(
         concat_ws(

@@ -7,6 +7,9 @@ with newest as (
         max(e.event_at) filter (
             where e.event_at between timestamp '2011-01-01' and utc_now()
         ) as newest_event_at,
+        arg_max(e.received_at, e.event_at) filter (
+            where e.event_at between timestamp '2011-01-01' and utc_now()
+        ) as newest_event_received_at,
         max(e.received_at) as newest_received_at,
         count(*) filter (
             where e.event_at not between timestamp '2011-01-01' and utc_now()
@@ -44,7 +47,7 @@ select
     b.newest_committed_at,
     epoch(utc_now() - n.newest_event_at) as newest_event_age_secs,
     epoch(utc_now() - b.newest_committed_at) as newest_commit_age_secs,
-    epoch(n.newest_received_at - n.newest_event_at) as arrival_lag_secs,
+    epoch(n.newest_event_received_at - n.newest_event_at) as arrival_lag_secs,
     n.events,
     n.implausible_event_times,
     w.events_waiting_for_send,
@@ -75,7 +78,7 @@ comment on column pipeline_health.newest_event_age_secs is
 comment on column pipeline_health.newest_commit_age_secs is
 'Seconds since the newest batch.';
 comment on column pipeline_health.arrival_lag_secs is
-'Seconds between the newest event and the newest receipt.';
+'Seconds between the newest event and its receipt: a backfill of older ones changes nothing here.';
 comment on column pipeline_health.events is
 'Rows in events, simulator included.';
 comment on column pipeline_health.implausible_event_times is

@@ -8,14 +8,16 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumer.decode import decode
 from consumer.envelope import Envelope
-from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -228,3 +230,46 @@ def new_warehouse(
     yield make
     for warehouse in opened:
         warehouse.close()
+
+
+@dataclass
+class Desk:
+    """A warehouse with every view, and the few moves that tests make with it."""
+
+    warehouse: Warehouse
+
+    def write(
+        self, *events: Event | bytes, source: str = "sqs:live", received_at: datetime = RECEIVED_AT
+    ) -> WriteResult:
+        """Commit events, or bodies of messages, as one batch."""
+        builder = self.warehouse.new_builder(source)
+        for event in events:
+            body = event if isinstance(event, bytes) else json.dumps(event).encode()
+            for decoded in decode(Envelope(body, None, source, received_at)):
+                builder.add(decoded)
+        return self.warehouse.write(builder.finish())
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        with self.warehouse.read(sql) as reader:
+            rows: list[dict[str, Any]] = reader.read_all().to_pylist()
+        return rows
+
+    def figures(self) -> list[list[dict[str, Any]]]:
+        """Everything on both axes but what depends on the clock."""
+        return [
+            self.ask("from configuration_sets_hourly_by_event_time order by all"),
+            self.ask(
+                "select * exclude (cohort_age_hours) "
+                "from configuration_sets_hourly_by_send_cohort order by all"
+            ),
+        ]
+
+
+@pytest.fixture
+def new_desk(new_warehouse: Callable[[], Warehouse]) -> Callable[[], Desk]:
+    return lambda: Desk(new_warehouse())
+
+
+@pytest.fixture
+def desk(new_desk: Callable[[], Desk]) -> Desk:
+    return new_desk()
