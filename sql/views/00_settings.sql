@@ -9,7 +9,7 @@ create or replace macro definitions_version() as '1';
 create or replace macro utc_now() as (now() at time zone 'UTC');
 
 -- Whether an instant can be true: SES is of 2011, and a day ahead is somebody's zone.
--- An event stamped otherwise is kept and counted; no window and no newest figure follows.
+-- An event stamped otherwise is kept and counted; no window or newest figure follows.
 create or replace macro is_plausible(instant) as (
     instant >= timestamp '2011-01-01' and instant < utc_now() + interval 1 day
 );
