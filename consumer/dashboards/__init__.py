@@ -2,6 +2,6 @@
 
 ``boards`` says what each dashboard shows, ``render`` makes Grafana's JSON of it, which is committed
 in the top-level folder ``dashboards/`` beside the provisioning files; in a wheel both lie here.
-Only ``render`` needs grafana-foundation-sdk, only ``grafana`` needs grafana-client: whoever
-installs duckpost without the extra ``dashboards`` has the JSON all the same.
+Only ``render`` needs grafana-foundation-sdk, an extra: whoever installs duckpost without it has the
+JSON all the same.
 """

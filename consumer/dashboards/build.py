@@ -1,9 +1,12 @@
 """Writes the dashboards' JSON and the provisioning files."""
 
+import json
 from pathlib import Path
 
 from consumer.dashboards.boards import all_boards
-from consumer.dashboards.definitions import Definitions, load_definitions, require_extra
+from consumer.dashboards.definitions import Definitions, load_definitions
+from consumer.dashboards.rules import to_provisioning
+from consumer.errors import UsageError
 
 
 def render_all(definitions: Definitions | None = None) -> dict[str, str]:
@@ -14,9 +17,19 @@ def render_all(definitions: Definitions | None = None) -> dict[str, str]:
     try:
         from consumer.dashboards.render import to_json  # noqa: PLC0415 - an optional package
     except ModuleNotFoundError as error:
-        raise require_extra("grafana-foundation-sdk") from error
+        raise UsageError(
+            "building dashboards needs Grafana's SDK: pip install 'duckpost[dashboards]'; pushing "
+            "and exporting those that came with duckpost does not"
+        ) from error
     definitions = definitions or load_definitions()
-    return {f"json/{board.uid}.json": to_json(board) for board in all_boards(definitions)}
+    files = {f"json/{board.uid}.json": to_json(board) for board in all_boards(definitions)}
+    # JSON is YAML too, and Grafana reads it by this name
+    files["provisioning/alerting/duckpost.yaml"] = _to_text(to_provisioning(definitions))
+    return files
+
+
+def _to_text(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def build(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.errors import UsageError
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 
@@ -63,10 +62,3 @@ def load_definitions() -> Definitions:
         options = WarehouseOptions(min_free_bytes=0, archive=False)
         with open_warehouse(Path(folder) / "empty.duckdb", options) as warehouse:
             return read_definitions(warehouse)
-
-
-def require_extra(package: str) -> UsageError:
-    """Return the fault that an optional package is not there, and how to get it."""
-    return UsageError(
-        f"this needs the package {package}: pip install 'duckpost[dashboards]', then try again"
-    )

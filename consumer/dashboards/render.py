@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from grafana_foundation_sdk.builders import bargauge, heatmap, stat, table, timeseries
 from grafana_foundation_sdk.builders import common as options
@@ -15,15 +15,10 @@ from grafana_foundation_sdk.models import dashboard as grafana
 from grafana_foundation_sdk.models import heatmap as heat
 
 from consumer.dashboards.choices import ALL, Choice
+from consumer.dashboards.names import DATA_SOURCE_TYPE, DATA_SOURCE_UID, SCHEMA_VERSION, TAG
 from consumer.dashboards.panels import Board, Kind, Panel
 
-SCHEMA_VERSION: Final = 42
-DATA_SOURCE_UID: Final = "duckpost"
-DATA_SOURCE_TYPE: Final = "grafana-postgresql-datasource"
-FOLDER: Final = "duckpost"
-_TAG: Final = "duckpost"
 _COLUMNS: Final = 24
-_LEGEND_LINES: Final = 8
 
 AnyPanel = (
     stat.Panel | timeseries.Panel | table.Panel | bargauge.Panel | heatmap.Panel
@@ -65,7 +60,7 @@ def to_json(board: Board) -> str:
         uid=board.uid,
         title=board.title,
         description=board.description,
-        tags=[_TAG],
+        tags=[TAG],
         timezone="utc",
         editable=True,
         graph_tooltip=grafana.DashboardCursorSync.CROSSHAIR,
@@ -81,7 +76,7 @@ def to_json(board: Board) -> str:
             grafana.DashboardLink(
                 title="SES dashboards",
                 type_val=grafana.DashboardLinkType.DASHBOARDS,
-                tags=[_TAG],
+                tags=[TAG],
                 as_dropdown=True,
                 include_vars=True,
                 keep_time=True,
@@ -262,8 +257,3 @@ def _to_variable(choice: Choice) -> grafana.VariableModel:
         model.all_value = ALL
         model.current = grafana.VariableOption(text="All", value="$__all")
     return model
-
-
-def to_any_json(value: object) -> Any:  # noqa: ANN401 - JSON is any
-    """Return the SDK's models in ``value`` as plain dictionaries and lists."""
-    return json.loads(json.dumps(value, cls=JSONEncoder))
