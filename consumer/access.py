@@ -59,6 +59,10 @@ class Access(Protocol):
         """Forget payloads in quarantine, all of them for None; returns how many went."""
         ...
 
+    def change_own(self, sql: str) -> str:
+        """Make or drop a view, table or macro in the schema `my`; returns its name."""
+        ...
+
     def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other; every check is a finding."""
         ...
@@ -109,6 +113,10 @@ class OpenedWarehouse:
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
         """Forget payloads in quarantine."""
         return self._warehouse.drop_quarantined(sha256s)
+
+    def change_own(self, sql: str) -> str:
+        """Make or drop something in the schema `my`."""
+        return self._warehouse.change_own(sql)
 
     def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other."""

@@ -70,6 +70,7 @@ def to_app(opened: OpenedWarehouse, *, on_broken: Callable[[], None]) -> Starlet
             Route("/v1/query", door.query, methods=["POST"]),
             Route("/v1/write", door.write, methods=["POST"]),
             Route("/v1/quarantine/drop", door.drop, methods=["POST"]),
+            Route("/v1/own", door.change_own, methods=["POST"]),
             Route("/v1/verify", door.verify, methods=["POST"]),
             Route("/v1/backup", door.back_up, methods=["POST"]),
         ],
@@ -128,6 +129,12 @@ class _Door:
             asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
             dropped = await run_in_threadpool(self._opened.drop_quarantined, asked["sha256s"])
         return JSONResponse({"dropped": dropped})
+
+    async def change_own(self, request: Request) -> Response:
+        async with self._writers:
+            asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+            name = await run_in_threadpool(self._opened.change_own, asked["sql"])
+        return JSONResponse({"name": name})
 
     async def verify(self, _request: Request) -> Response:
         def work(on_progress: OnProgress) -> dict[str, Any]:

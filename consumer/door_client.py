@@ -111,6 +111,10 @@ class DoorClient:
         dropped: int = answer["dropped"]
         return dropped
 
+    def change_own(self, sql: str) -> str:
+        """Have the worker make or drop something in the schema `my`."""
+        return str(self._ask("POST", "/v1/own", json.dumps({"sql": sql}).encode())["name"])
+
     def verify(self, *, on_progress: OnProgress | None = None) -> list[Finding]:
         """Have the worker lay ledger, rows, marks and archive against each other."""
         answer = self._follow("/v1/verify", {}, on_progress)

@@ -13,8 +13,9 @@ from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
 from consumer.coverage import find_gaps
 from consumer.door_client import DoorClient
-from consumer.errors import EXIT_DENIED, EXIT_DONE, DuckpostError
+from consumer.errors import EXIT_DENIED, EXIT_DONE, EXIT_FAILED, DuckpostError
 from consumer.health import bind
+from consumer.own_views import find_broken_views
 from consumer.settings import FirehoseSettings, HttpSettings, Settings, SnsSettings, load_settings
 from consumer.warehouse.place import Place
 
@@ -73,6 +74,7 @@ def _check_warehouse(settings: Settings) -> tuple[Finding, bool]:
             if isinstance(access, DoorClient):
                 finding.lines.append(f"open in the worker with PID {access.pid}, which answers")
             _tell_gaps(access, finding)
+            _tell_broken_views(access, finding)
             access.close()
             if isinstance(access, DoorClient):
                 return finding, True
@@ -88,6 +90,12 @@ def _tell_gaps(access: Access, finding: Finding) -> None:
     """What SES does not publish is no fault of the configuration: it is said and costs no code."""
     for gap in find_gaps(access):
         finding.lines += gap.describe()
+
+
+def _tell_broken_views(access: Access, finding: Finding) -> None:
+    for name, why in find_broken_views(access).items():
+        finding.lines.append(f"your own view my.{name} does not work any more: {why}")
+        finding.exit_code = EXIT_FAILED
 
 
 def _check_http(settings: HttpSettings, *, is_running: bool) -> Finding:

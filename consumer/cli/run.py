@@ -17,6 +17,7 @@ from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
 from consumer.errors import EXIT_FAILED, WarehouseLocked
 from consumer.listener import Listener
+from consumer.own_views import find_broken_views
 from consumer.settings import Settings, WarehouseSettings, load_settings
 from consumer.sources.http_app import HttpCounts
 from consumer.sources.http_source import HttpSource
@@ -110,6 +111,8 @@ def _work(file: Warehouse, settings: Settings) -> End:
         socket_path = file.place.socket
         stack.callback(socket_path.unlink, missing_ok=True)
         stack.enter_context(Listener(app, door.bind(socket_path)))
+        for name, why in find_broken_views(OpenedWarehouse(file)).items():
+            log.warning("own view broken", view=f"my.{name}", error=why)
         stop_on_signals(worker)
         log.info(
             "worker started",

@@ -10,6 +10,7 @@ import duckdb
 from consumer.resources import sql_folder
 from consumer.warehouse.archive import sync_folder
 from consumer.warehouse.faults import to_open_fault
+from consumer.warehouse.own_sql import make_missing
 from consumer.warehouse.place import Place
 from consumer.warehouse.schema import migrate, refresh
 
@@ -107,4 +108,5 @@ def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -
     refresh(connection, folder, time_zone=options.report_time_zone)
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")
+    make_missing(connection)
     connection.execute("set lock_configuration = true")

@@ -16,6 +16,7 @@ from consumer.errors import WarehouseDamaged, WarehouseLocked, WarehouseNewer
 from consumer.warehouse.archive import Torn, list_files, read_frames, sync_folder
 from consumer.warehouse.connection import WarehouseOptions, open_file
 from consumer.warehouse.faults import to_open_fault
+from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
 from consumer.warehouse.refill import read_id, write_again
 from consumer.warehouse.warehouse import Warehouse
@@ -69,9 +70,9 @@ def rebuild(
     place = Place(path.absolute())
     _require_archive(place)
     secret = new_secret() if has_new_key else place.load_secret(is_new=False)
-    known = _read_batch_ids(place, options)
+    fresh = place.to_working("rebuilding")
+    known, own = _read_old(place, options, fresh)
     with locked(place):
-        fresh = place.to_working("rebuilding")
         fresh.clear()
         write_secret(fresh.key, secret)
         # 1
@@ -88,6 +89,10 @@ def rebuild(
                 f"cannot rebuild {place.file}: {lack}, which would be lost. The file is left as it "
                 "is; restore a backup of the archive."
             )
+        # 2
+        if own is not None:
+            with open_file(fresh, options, fresh.file) as connection:
+                restore_own(connection, own)
         if has_new_key:
             place.key.unlink(missing_ok=True)
             write_secret(place.key, secret)
@@ -156,18 +161,21 @@ def _fill(
     return counts, seen, damaged
 
 
-def _read_batch_ids(place: Place, options: WarehouseOptions) -> set[UUID]:
+def _read_old(
+    place: Place, options: WarehouseOptions, fresh: Place
+) -> tuple[set[UUID], KeptOwn | None]:
     """Read what a rebuild must not lose; a damaged file is what we are here for, and has nothing.
 
     Opening it also refuses to replace a file that a worker has open.
     """
     if not place.file.exists():
-        return set()
+        return set(), None
     try:
         with open_file(place, options, place.file) as connection:
-            return {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
+            known = {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
+            return known, keep_own(connection, fresh.file.with_suffix(".own"))
     except duckdb.Error as error:
         fault = to_open_fault(error, place.file)
         if isinstance(fault, WarehouseLocked | WarehouseNewer):
             raise fault from error
-        return set()
+        return set(), None

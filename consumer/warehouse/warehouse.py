@@ -24,6 +24,7 @@ from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.machines import to_verdicts_statement
+from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
 from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
@@ -130,6 +131,22 @@ class Warehouse:
                 frame = to_release_frame(Head(batch.batch_id, batch.source), names)
                 self.write(replace(batch, frame=frame), replaces=names)
             return len(held)
+
+    def change_own(self, sql: str) -> str:
+        """Run one statement that makes or drops something in the schema `my`; returns its name.
+
+        Raises `QueryError` for any other statement, and for what DuckDB refuses.
+        """
+        with self._lock:
+            own = parse_own(self._connection, sql)
+            with self._transaction(f"changing my.{own.name}"):
+                try:
+                    apply_own(self._connection, own)
+                except duckdb.FatalException:
+                    raise
+                except duckdb.Error as error:
+                    raise to_query_fault(error) from error
+            return own.name
 
     @contextmanager
     def read(self, sql: str, params: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
