@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dedup import measure_dedup
 from measure import Run, describe_machine, median, run
+from streams import measure_streams
 
 from consumer.demo.traffic import write_firehose_objects
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000, help="about how many")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dedup-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
+    parser.add_argument("--stream-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
     arguments = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory(prefix="duckpost-bench-") as folder:
@@ -35,6 +37,8 @@ def main() -> None:
             compare_ingestion(Path(folder), arguments.events, arguments.rounds)
         for rows in arguments.dedup_rows:
             measure_dedup(Path(folder), rows)
+        for rows in arguments.stream_rows:
+            measure_streams(Path(folder) / f"streams-{rows}", rows)
 
 
 def compare_ingestion(folder: Path, events: int, rounds: int) -> None:
