@@ -3,7 +3,7 @@
     python benchmarks/read_json.py WAREHOUSE OBJECTS
 
 No validation, no dedup, no quarantine, no archive, no ledger: what a careful person would write
-first. Columns that need more than one event's JSON are left out.
+first. Columns that need more than one event's JSON (or its topics compared) are left out.
 """
 
 import sys
@@ -65,6 +65,7 @@ select
     false as is_identity_notification,
     mail.messageId as message_id,
     lower(address) as recipient,
+    nullif(address, lower(address)) as recipient_as_written,
     split_part(lower(address), '@', -1) as recipient_domain,
     len(mail.destination) as destination_count,
     len(mail.destination) = 1 as is_attributable,
@@ -90,6 +91,8 @@ select
     coalesce(bounce.feedbackId, complaint.feedbackId) as feedback_id,
     bounce.bounceType as bounce_type,
     bounce.bounceSubType as bounce_sub_type,
+    bounce.bounceType in ('Undetermined', 'Transient') and bounce.reportingMTA is null
+        and bounce.bouncedRecipients[1].status is null as is_auto_reply,
     bounce.bouncedRecipients[1].action as action,
     coalesce(bounce.bouncedRecipients[1].status, deliveryDelay.delayedRecipients[1].status)
         as status,
@@ -100,6 +103,7 @@ select
     coalesce(bounce.remoteMtaIp, delivery.remoteMtaIp) as remote_mta_ip,
     complaint.complaintSubType as complaint_sub_type,
     complaint.complaintFeedbackType as complaint_feedback_type,
+    len(complaint.complainedRecipients) > 1 as is_ambiguous,
     complaint.arrivalDate as arrived_at,
     delivery.processingTimeMillis as processing_ms,
     delivery.smtpResponse as smtp_response,
