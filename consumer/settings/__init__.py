@@ -10,6 +10,7 @@ from consumer.settings.model import Settings
 from consumer.settings.section import Section
 from consumer.settings.sections import (
     BatchSettings,
+    GrafanaSettings,
     HttpSettings,
     LogSettings,
     TelemetrySettings,
@@ -33,6 +34,7 @@ __all__ = [
     "BatchSettings",
     "FilesSettings",
     "FirehoseSettings",
+    "GrafanaSettings",
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",

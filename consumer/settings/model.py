@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from consumer.settings.section import Section
 from consumer.settings.sections import (
     BatchSettings,
+    GrafanaSettings,
     HttpSettings,
     LogSettings,
     TelemetrySettings,
@@ -23,6 +24,7 @@ class Settings(Section):
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()
+    grafana: GrafanaSettings = GrafanaSettings()
     log: LogSettings = LogSettings()
     sources: list[SourceSettings] = Field(default_factory=list)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from consumer.settings.section import Section, suggest
 
@@ -80,6 +80,23 @@ class HttpSettings(Section):
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file go together: one of them is missing")
         return self
+
+
+class GrafanaSettings(Section):
+    """Where `duckpost dashboards push` brings dashboards, and how that Grafana asks the worker."""
+
+    url: str | None = Field(None, pattern="^https?://", description="address of a Grafana")
+    token: SecretStr | None = Field(
+        None, description="token of a service account there, with the role Admin"
+    )
+    sql_address: str = Field(
+        "127.0.0.1:5433", description="host and port of the SQL endpoint, as Grafana reaches it"
+    )
+    sql_user: str = Field("grafana", description="user that Grafana asks as")
+    sql_password: SecretStr | None = Field(None, description="that user's password")
+    sql_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = Field(
+        "require", description="how Grafana connects; `disable` on one machine only"
+    )
 
 
 class LogSettings(Section):
