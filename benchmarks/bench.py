@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dedup import measure_dedup
 from measure import Run, describe_machine, median, run
+from sources import CONTESTS, compare_sources
 from streams import measure_streams
 
 from consumer.demo.traffic import write_firehose_objects
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dedup-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
     parser.add_argument("--stream-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
+    parser.add_argument("--source-events", type=int, default=20_000, help="0 leaves sources out")
     arguments = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory(prefix="duckpost-bench-") as folder:
@@ -39,6 +41,8 @@ def main() -> None:
             measure_dedup(Path(folder), rows)
         for rows in arguments.stream_rows:
             measure_streams(Path(folder) / f"streams-{rows}", rows)
+    if arguments.source_events:
+        compare_sources(arguments.source_events, arguments.rounds, sorted(CONTESTS))
 
 
 def compare_ingestion(folder: Path, events: int, rounds: int) -> None:
