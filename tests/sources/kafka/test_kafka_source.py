@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -351,6 +352,26 @@ def test_a_topic_that_disappears_is_named_and_others_go_on(
     eventually(is_ill)
     broker.put(other, [send(2)])
     assert [send(2)] == [envelope.body for envelope in reader.receive(1)]
+
+
+def test_a_topic_that_is_gone_is_waited_for_at_rest(
+    broker: Broker, read: Read, send: Send, eventually: Eventually
+) -> None:
+    """The library's producer asks for such a topic's leader without a pause, on a whole core."""
+    topic = broker.new_topic()
+    broker.put(topic, [send(1)])
+    reader = read(topic)
+    reader.commit(reader.receive(1))
+    broker.delete(topic)
+
+    def is_ill() -> bool:
+        reader.source.receive(limit=10, wait_secs=0.2)
+        return f"topic {topic} does not exist" == reader.source.condition.ailment
+
+    eventually(is_ill)
+    began, cpu_secs = time.monotonic(), time.process_time()
+    reader.receive_nothing(polls=12)
+    assert time.process_time() - cpu_secs < 0.5 * (time.monotonic() - began)
 
 
 def test_a_broker_that_stops_for_a_while_is_unavailable_and_then_read_on(
