@@ -53,6 +53,19 @@ def test_every_sql_file_of_the_checkout_travels_under_consumer(wheel: zipfile.Pa
     assert in_checkout == {n for n in names_in(wheel) if n.startswith("consumer/sql/")}
 
 
+def test_dashboards_and_provisioning_files_travel_beside_the_code_that_builds_them(
+    wheel: zipfile.Path,
+) -> None:
+    in_checkout = {
+        f"consumer/{path.relative_to(CHECKOUT).as_posix()}"
+        for path in (CHECKOUT / "dashboards").rglob("*")
+        if path.is_file()
+    }
+
+    assert "consumer/dashboards/json/duckpost-overview.json" in in_checkout
+    assert in_checkout | {"consumer/dashboards/build.py"} <= names_in(wheel)
+
+
 def test_the_wheel_carries_its_licence_and_the_command(wheel: zipfile.Path) -> None:
     info = next(entry for entry in wheel.iterdir() if entry.name.endswith(".dist-info"))
 

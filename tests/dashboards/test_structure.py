@@ -1,0 +1,146 @@
+"""The committed JSON is what the code builds, and a Grafana can draw it."""
+
+import itertools
+import json
+import re
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+from consumer.dashboards.build import build, render_all
+from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.rules import GROUPS, to_rules
+from consumer.resources import dashboards_folder
+
+Json = dict[str, Any]
+
+BOARDS: dict[str, Json] = {
+    file.stem: json.loads(file.read_text(encoding="utf-8"))
+    for file in sorted((dashboards_folder() / "json").glob("*.json"))
+}
+PANELS = [
+    pytest.param(panel, id=f"{uid} {panel['title']}")
+    for uid, board in BOARDS.items()
+    for panel in board["panels"]
+    if panel["type"] != "row"
+]
+each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+each_panel = pytest.mark.parametrize("panel", PANELS)
+
+
+def test_the_files_are_what_the_code_builds(definitions: Definitions) -> None:
+    built = render_all(definitions)
+    folder = dashboards_folder()
+    lying = {f"json/{file.name}" for file in (folder / "json").glob("*")}
+
+    assert {name for name in built if name.startswith("json/")} == lying
+    for name, text in built.items():
+        assert text == (folder / name).read_text(encoding="utf-8"), (
+            f"{name} differs: run `duckpost dashboards build`"
+        )
+
+
+def test_building_again_writes_nothing(tmp_path: Any) -> None:  # noqa: ANN401 - a path
+    assert 11 == len(build(tmp_path))
+    assert [] == build(tmp_path)
+
+
+def test_there_are_ten_dashboards_with_the_overview_first() -> None:
+    titles = sorted((board["title"] for board in BOARDS.values()), key=_number)
+    assert [f"SES {number}" for number in range(1, 11)] == [t.split(" · ")[0] for t in titles]
+    assert "duckpost-overview" in BOARDS
+
+
+def _number(title: str) -> int:
+    return int(title.split()[1])
+
+
+@each_board
+def test_a_dashboard_is_one_that_grafana_takes(board: Json) -> None:
+    assert 42 == board["schemaVersion"]
+    assert len(board["uid"]) <= 40
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+", board["uid"])
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+@each_board
+def test_panels_lie_inside_the_grid_and_on_no_other(board: Json) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        cells = set(
+            itertools.product(
+                range(place["x"], place["x"] + place["w"]),
+                range(place["y"], place["y"] + place["h"]),
+            )
+        )
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+@each_board
+def test_grafana_s_own_models_read_it_and_write_the_same(board: Json) -> None:
+    read = Dashboard.from_json(board)
+    assert board == json.loads(json.dumps(read, cls=JSONEncoder))
+    for panel in board["panels"]:
+        if panel["type"] != "row":
+            assert Panel.from_json(panel).title == panel["title"]
+
+
+@each_panel
+def test_a_panel_says_what_it_shows(panel: Json) -> None:
+    assert panel["title"]
+    assert panel["description"].startswith("**")
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["unit"]
+    assert defaults["noValue"]
+    steps = [step["value"] for step in defaults["thresholds"]["steps"]]
+    assert steps[0] is None
+    assert sorted(steps[1:]) == steps[1:]
+
+
+@each_panel
+def test_a_panel_asks_the_one_data_source_about_views(panel: Json) -> None:
+    refs = [target["refId"] for target in panel["targets"]]
+    assert len(refs) == len(set(refs))
+    for target in panel["targets"]:
+        assert "duckpost" == target["datasource"]["uid"]
+        sql = target["rawSql"]
+        assert not re.search(r"\b(from|join) (events|marks|ledger|quarantine)\b", sql)
+        assert [] == re.findall(r"\$\{?\w+\}?(?!:sqlstring)", _without_macros(sql))
+
+
+def _without_macros(sql: str) -> str:
+    return re.sub(r"\$__\w+|\$\{\w+:sqlstring\}", "", sql)
+
+
+@each_panel
+def test_a_panel_uses_only_variables_that_its_dashboard_has(panel: Json) -> None:
+    (board,) = (board for board in BOARDS.values() if panel in board["panels"])
+    known = {one["name"] for one in board["templating"]["list"]}
+    text = json.dumps(panel["targets"])
+    assert set(re.findall(r"\$\{(\w+):sqlstring\}", text)) <= known
+
+
+def test_links_lead_to_dashboards_that_there_are() -> None:
+    text = json.dumps(list(BOARDS.values()))
+    assert set(re.findall(r"/d/([\w-]+)", text)) <= set(BOARDS)
+
+
+def test_every_rule_reads_its_alert_view_and_leads_to_a_dashboard(
+    definitions: Definitions,
+) -> None:
+    rules = [rule for group in GROUPS for rule in to_rules(group, definitions)]
+    views = {name for name in definitions.words if re.fullmatch(r"alert_\w+", name)}
+    asked = {re.search(r"from (\w+)", rule["data"][0]["model"]["rawSql"])[1] for rule in rules}  # type: ignore[index]  # a missing match is a failure
+
+    assert views == asked
+    assert len(rules) == len({rule["uid"] for rule in rules}) == 2 * len(views)
+    for rule in rules:
+        assert len(rule["uid"]) <= 40
+        assert rule["annotations"]["dashboard"].removeprefix("/d/") in BOARDS
+        assert "$__" not in rule["data"][0]["model"]["rawSql"]
