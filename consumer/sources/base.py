@@ -10,7 +10,18 @@ from consumer.envelope import Envelope
 class Source(Protocol):
     """A transport that delivers at least once. The worker calls it from one thread.
 
-    A source never drops an envelope: what it handed out and nobody acked comes again.
+    A source never drops an envelope: what it handed out and nobody acked comes again, from it or
+    from the next source of the same settings. Nothing is settled with the transport before `ack`.
+
+    - *A partial failure* (one object refused, one of ten deletes failed, one partition gone) is
+      that part's alone: the others are handed out and settled, and the part is tried again.
+    - *A lost connection* is `SourceUnavailable` out of `receive`; the next call connects anew.
+    - *A slow warehouse* is a worker that does not call: what is held meanwhile is bounded, and a
+      sender that must wait for it too long is told to send again.
+    - *A shutdown* is `close`, at any time: what is buffered and was never handed out goes back to
+      the transport at once, what is handed out and not acked comes again, and no thread is left.
+
+    `tests/sources/test_source_contract.py` holds every source to it.
     """
 
     @property
