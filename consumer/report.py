@@ -195,6 +195,12 @@ def build_report(
     return [_to_group(row, by, is_cohort=is_cohort) for row in rows]
 
 
+DEFINITION_CHANGES = """
+select version, metric, what_changed, taken_up_at
+from definition_changes order by version desc, metric
+"""
+
+
 def read_definitions_version(access: Access) -> str:
     """Ask which definitions the figures follow: the version that docs/metrics.md carries."""
     with access.read("select definitions_version() as version") as reader:

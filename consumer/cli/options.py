@@ -56,9 +56,10 @@ def opened(
 
 
 def tell_recovery(recovery: Recovery) -> None:
-    """Say on stderr that the warehouse had to be mended, and what that came to."""
+    """Say on stderr that the warehouse was mended or upgraded, and what that came to."""
     kept = f"; as it was it is kept as {recovery.kept}" if recovery.kept else ""
-    text = f"warehouse mended in {recovery.seconds:.1f} s: {recovery.what}{kept}"
+    done = "upgraded" if recovery.is_upgrade else "mended"
+    text = f"warehouse {done} in {recovery.seconds:.1f} s: {recovery.what}{kept}"
     click.secho(text, fg="yellow" if recovery.is_whole else "red", err=True)
 
 

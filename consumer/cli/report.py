@@ -1,6 +1,7 @@
 """`duckpost report`: the metrics as a table."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -10,9 +11,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumer.access import Access
 from consumer.cli.options import as_json, configured, opened
-from consumer.cli.output import NOTHING, fits, open_console, to_cell, to_plain, to_safe_text
+from consumer.cli.output import (
+    NOTHING,
+    fits,
+    iterate_rows,
+    open_console,
+    print_table,
+    to_cell,
+    to_plain,
+    to_safe_text,
+    write_json,
+)
+from consumer.dashboards.page import render_page
+from consumer.errors import UsageError
 from consumer.report import (
+    DEFINITION_CHANGES,
     Axis,
     Figure,
     Group,
@@ -21,6 +36,7 @@ from consumer.report import (
     parse_span,
     read_definitions_version,
 )
+from consumer.resources import dashboards_folder
 
 _HINTS = {
     "event-time": "by event time: what happened in this span, whenever the mail was sent",
@@ -45,6 +61,14 @@ _HINTS = {
     show_default=True,
     help="Whether time is when things happened, or when the mail was sent.",
 )
+@click.option(
+    "--definitions", "is_about", is_flag=True, help="What changed in the definitions, and when."
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the Overview of the span into this file instead: one page, no script, no network.",
+)
 @as_json
 @configured
 def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
@@ -52,6 +76,8 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     until: str,
     by: str,
     axis: str,
+    is_about: bool,
+    html: Path | None,
     is_json: bool,
     config: Path | None,
     warehouse: Path | None,
@@ -60,9 +86,17 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
 
     Where a rate is missing, a note says why. Definitions: docs/metrics.md.
     """
+    if is_about:
+        with opened(config, warehouse, create=False) as access:
+            _print_definitions(access, is_json=is_json)
+        return
     now = datetime.now(UTC).replace(tzinfo=None)
     starts_at, ends_at = now - parse_span(since), now - parse_span(until)
     dimensions = parse_dimensions(by)
+    if html is not None:
+        with opened(config, warehouse, create=False) as access:
+            _write_page(access, html, starts_at, ends_at)
+        return
     with opened(config, warehouse, create=False) as access:
         groups = build_report(
             access, since=starts_at, until=ends_at, by=dimensions, axis=cast("Axis", axis)
@@ -85,6 +119,26 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     console.print(f"{span}, {_HINTS[axis]} (definitions {version})", style="dim")
     _print_counts(console, groups)
     _print_rates(console, groups)
+
+
+def _print_definitions(access: Access, *, is_json: bool) -> None:
+    """Print what each version of the definitions changed, the newest first."""
+    with access.read(DEFINITION_CHANGES) as reader:
+        if is_json:
+            write_json(reader, sys.stdout)
+            return
+        rows = [list(row.values()) for row in iterate_rows(reader)]
+        print_table(open_console(), reader.schema.names, rows)
+
+
+def _write_page(access: Access, file: Path, starts_at: datetime, ends_at: datetime) -> None:
+    version = read_definitions_version(access)
+    page = render_page(access, dashboards_folder(), since=starts_at, until=ends_at, version=version)
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error}") from error
+    click.echo(f"wrote {file}")
 
 
 def _print_counts(console: Console, groups: list[Group]) -> None:

@@ -1,6 +1,9 @@
 """Opens the file: created whole or not at all, one process at a time, closed to the outside."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,10 +12,11 @@ import duckdb
 
 from consumer.resources import sql_folder
 from consumer.warehouse.archive import sync_folder
+from consumer.warehouse.copies import copy_file, require_room
 from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.own_sql import make_missing
-from consumer.warehouse.place import Place
-from consumer.warehouse.schema import migrate, refresh
+from consumer.warehouse.place import Place, locked
+from consumer.warehouse.schema import Upgrade, find_pending, migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
 _CHECKPOINT_THRESHOLD: Final = "64MB"
@@ -39,27 +43,65 @@ class WarehouseOptions:
     min_free_bytes: int = 256 * 1024 * 1024
 
 
-def connect(place: Place, options: WarehouseOptions) -> duckdb.DuckDBPyConnection:
+def connect(
+    place: Place, options: WarehouseOptions
+) -> tuple[duckdb.DuckDBPyConnection, Upgrade | None]:
     """Open the file, creating it where there is none, and bring its schema up to date.
 
+    A file that lacks migrations is copied before they are applied; returns what they came to.
     Raises a `WarehouseError` of the kind that fits.
     """
     place.check_folder()
     if not place.file.exists():
         _create(place, options)
-    try:
+    folder = sql_folder()
+    began = time.monotonic()
+    with _as_open_fault(place):
         connection = open_file(place, options, place.file)
-    except duckdb.Error as error:
-        raise to_open_fault(error, place.file) from error
-    try:
+    with _closed_on_fault(connection), _as_open_fault(place):
+        pending = find_pending(connection, folder)
+        if not pending:
+            _prepare(connection, options)
+            return connection, None
+        connection.execute("checkpoint")
+    connection.close()
+    kept = _copy_aside(place)
+    with _as_open_fault(place):
+        connection = open_file(place, options, place.file)
+    with _closed_on_fault(connection), _as_open_fault(place):
         _prepare(connection, options)
+    applied = {migration.name: migration.purpose for migration in pending}
+    return connection, Upgrade(applied, time.monotonic() - began, kept)
+
+
+def _copy_aside(place: Place) -> Path:
+    """Copy a closed file before it is migrated: the way back to the version before."""
+    kept = place.to_kept("before-upgrade")
+    with locked(place):
+        require_room(place.file.parent, place.file.stat().st_size, doing="the copy of an upgrade")
+        for file in (place.file, *place.logs):
+            if file.exists():
+                name = kept.name + file.name.removeprefix(place.file.name)
+                copy_file(file, kept.with_name(name))
+    sync_folder(place.file.parent)
+    return kept
+
+
+@contextmanager
+def _as_open_fault(place: Place) -> Iterator[None]:
+    try:
+        yield
     except duckdb.Error as error:
-        connection.close()
         raise to_open_fault(error, place.file) from error
+
+
+@contextmanager
+def _closed_on_fault(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _create(place: Place, options: WarehouseOptions) -> None:
@@ -104,7 +146,7 @@ def open_file(place: Place, options: WarehouseOptions, file: Path) -> duckdb.Duc
 def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -> None:
     folder = sql_folder()
     connection.execute("set global TimeZone = 'UTC'")
-    migrate(connection, folder)
+    migrate(connection, find_pending(connection, folder))
     refresh(connection, folder, time_zone=options.report_time_zone)
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")

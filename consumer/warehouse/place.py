@@ -76,10 +76,14 @@ class Place:
         """Return where a new file for this place is prepared; ``what`` is done to it."""
         return Place(self.file.with_name(f"{self.file.stem}.{what}.duckdb"))
 
+    def to_kept(self, what: str) -> Path:
+        """Return a name for the file as it is now, which nothing has yet."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        return self.file.with_name(f"{self.file.name}.{what}-{stamp}")
+
     def put_aside(self) -> Path | None:
         """Give the file and its logs second names, which nothing has yet and nobody deletes."""
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        kept = self.file.with_name(f"{self.file.name}.before-{stamp}")
+        kept = self.to_kept("before")
         for old in (self.file, *self.logs):
             if old.exists():
                 os.link(old, kept.with_name(kept.name + old.name.removeprefix(self.file.name)))

@@ -21,6 +21,7 @@ from consumer.warehouse.copies import copy_file, require_room, sum_sizes
 from consumer.warehouse.place import Place, locked
 from consumer.warehouse.rebuild import exchange, rebuild
 from consumer.warehouse.refill import Refill, refill
+from consumer.warehouse.schema import Upgrade
 from consumer.warehouse.storage import count_commits, cut_log, find_silent_end, mend_block
 from consumer.warehouse.trial import try_out
 from consumer.warehouse.warehouse import Warehouse
@@ -45,6 +46,7 @@ class Recovery:
         batches: that came out of the archive, as the file had lost them or was built anew.
         is_whole: False where something may be missing; ``what`` says what.
         seconds: how long it took.
+        is_upgrade: whether nothing was wrong: it came from an older duckpost.
     """
 
     what: str
@@ -52,6 +54,7 @@ class Recovery:
     batches: int
     is_whole: bool
     seconds: float
+    is_upgrade: bool = False
 
 
 def open_warehouse(
@@ -91,6 +94,8 @@ def open_warehouse(
     except BaseException:
         warehouse.close()
         raise
+    if warehouse.upgrade is not None:
+        (on_recovery or _log)(_to_notice(warehouse.upgrade))
     if mended or found.batches:
         recovery = _sum_up(mended, found, seconds=time.monotonic() - began)
         (on_recovery or _log)(recovery)
@@ -291,12 +296,23 @@ def _sum_up(mended: _Mended | None, found: Refill, *, seconds: float) -> Recover
     )
 
 
+def _to_notice(upgrade: Upgrade) -> Recovery:
+    what = "; ".join(f"{name}: {purpose}" for name, purpose in upgrade.applied.items())
+    return Recovery(
+        what, upgrade.kept, 0, is_whole=True, seconds=round(upgrade.seconds, 3), is_upgrade=True
+    )
+
+
 def _log(recovery: Recovery) -> None:
     log = structlog.get_logger()
+    kept = str(recovery.kept) if recovery.kept else None
+    if recovery.is_upgrade:
+        log.info("warehouse upgraded", what=recovery.what, kept=kept, secs=recovery.seconds)
+        return
     (log.warning if recovery.is_whole else log.error)(
         "warehouse mended",
         what=recovery.what,
-        kept=str(recovery.kept) if recovery.kept else None,
+        kept=kept,
         batches=recovery.batches,
         secs=recovery.seconds,
     )

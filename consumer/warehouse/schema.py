@@ -5,6 +5,8 @@ views are code: made anew, in one transaction, whenever the files differ from th
 """
 
 import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,13 @@ create table if not exists migrations (
 """
 
 
+_SINCE: Final = """
+insert into warehouse_facts
+select $name, (now() at time zone 'UTC')::varchar
+where $name not in (select name from warehouse_facts)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One file of ``sql/migrations``."""
@@ -37,6 +46,28 @@ class Migration:
         """Of the text: a migration that changed after it was applied stops start-up."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def purpose(self) -> str:
+        """What it does: the first sentence of the comment it begins with."""
+        lines = itertools.takewhile(lambda line: line.startswith("--"), self.text.splitlines())
+        comment = " ".join(line.removeprefix("--").strip() for line in lines)
+        return comment.partition(". ")[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Migrations that were applied to a warehouse that had others before.
+
+    Attributes:
+        applied: names, each with what it does.
+        seconds: how long they took, the copy included.
+        kept: the file as it was.
+    """
+
+    applied: Mapping[str, str]
+    seconds: float
+    kept: Path
+
 
 def load_migrations(folder: Path) -> list[Migration]:
     """Read the migrations in the order in which they apply."""
@@ -44,14 +75,16 @@ def load_migrations(folder: Path) -> list[Migration]:
     return [Migration(file.stem, file.read_text(encoding="utf-8")) for file in files]
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Apply what is missing; returns the names applied.
+def find_pending(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Migration]:
+    """Return the migrations that this file lacks; nothing is written.
 
     Raises `WarehouseNewer` for a file with migrations this version does not know, and
     `WarehouseError` for one whose migration reads differently from ours.
     """
-    connection.execute(_RECORD)
-    rows = connection.execute("select name, sha256 from migrations order by name").fetchall()
+    there = "select 1 from duckdb_tables() where table_name = 'migrations' and not internal"
+    rows: list[tuple[str, str]] = []
+    if connection.execute(there).fetchall():
+        rows = connection.execute("select name, sha256 from migrations order by name").fetchall()
     applied = dict(rows)
     ours = load_migrations(folder)
     unknown = sorted(set(applied) - {migration.name for migration in ours})
@@ -60,15 +93,19 @@ def migrate(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
             f"this warehouse was written by a newer duckpost (it has {', '.join(unknown)}). "
             "Install that version or a later one; this one must not write into it."
         )
-    new: list[str] = []
     for migration in ours:
-        if migration.name in applied:
-            if applied[migration.name] != migration.sha256:
-                raise WarehouseError(
-                    f"migration {migration.name} differs from the one this warehouse was made "
-                    "with. Install the duckpost that made it, or a released later one."
-                )
-            continue
+        if applied.get(migration.name, migration.sha256) != migration.sha256:
+            raise WarehouseError(
+                f"migration {migration.name} differs from the one this warehouse was made "
+                "with. Install the duckpost that made it, or a released later one."
+            )
+    return [migration for migration in ours if migration.name not in applied]
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, pending: Sequence[Migration]) -> None:
+    """Apply migrations, each in one transaction with its record."""
+    connection.execute(_RECORD)
+    for migration in pending:
         connection.execute("begin transaction")
         connection.execute(migration.text)
         connection.execute(
@@ -76,8 +113,6 @@ def migrate(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
             [migration.name, migration.sha256, datetime.now(UTC).replace(tzinfo=None)],
         )
         connection.execute("commit")
-        new.append(migration.name)
-    return new
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path, *, time_zone: str) -> None:
@@ -106,6 +141,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path, *, time_zone: s
     _set_fact(connection, "report_time_zone", time_zone)
     ((version,),) = connection.execute("select definitions_version()").fetchall()
     _set_fact(connection, "definitions_version", version)
+    connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
     _set_fact(connection, "code_sha256", digest.hexdigest())
     connection.execute("commit")
 

@@ -52,7 +52,7 @@ class Warehouse:
         is_new = not self._place.file.exists()
         self._place.check_folder()
         self.secret = self._place.load_secret(is_new=is_new)
-        self._connection = connect(self._place, self.options)
+        self._connection, self.upgrade = connect(self._place, self.options)
         self._standing = Standing(self._connection)
         self._verdicts_statement = to_verdicts_statement(self._connection)
         self._archive = Archive(self._place.archive) if self.options.archive else None

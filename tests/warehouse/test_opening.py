@@ -16,11 +16,12 @@ import pytest
 from consumer.errors import (
     WarehouseDamaged,
     WarehouseError,
+    WarehouseFull,
     WarehouseLocked,
     WarehouseNewer,
 )
 from consumer.resources import sql_folder
-from consumer.warehouse import WarehouseOptions, open_warehouse
+from consumer.warehouse import Recovery, WarehouseOptions, open_warehouse
 from consumer.warehouse.place import Place
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 HOLDER = """
 import sys
 from pathlib import Path
-from consumer.warehouse import WarehouseOptions, open_warehouse
+from consumer.warehouse import Recovery, WarehouseOptions, open_warehouse
 import consumer.warehouse.connection as connection
 connection.sql_folder = lambda: Path(sys.argv[2])
 options = WarehouseOptions(memory_limit="256MB", threads=1, min_free_bytes=0)
@@ -227,6 +228,71 @@ def test_a_migration_and_its_record_are_applied_together(
 
     assert "9000_more" == applied[-1]
     assert len(set(applied)) == len(applied)
+
+
+def test_an_upgrade_keeps_the_file_as_it_was_runs_once_and_says_what_it_does(
+    copied: Path,
+    options: WarehouseOptions,
+    lean_sql: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "sql"
+    shutil.copytree(lean_sql, folder)
+    text = "-- A table of more. It is new.\ncreate table more (a integer);"
+    (folder / "migrations" / "9000_more.sql").write_text(text, encoding="utf-8")
+    before = copied.read_bytes()
+    told: list[Recovery] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("consumer.warehouse.connection.sql_folder", lambda: folder)
+        for _ in range(2):
+            open_warehouse(copied, options, on_recovery=told.append).close()
+
+    (upgrade,) = told
+    assert upgrade.is_upgrade
+    assert "9000_more: A table of more" == upgrade.what
+    assert upgrade.kept is not None
+    assert len(before) == len(upgrade.kept.read_bytes())
+    with pytest.raises(WarehouseNewer, match="9000_more"):
+        open_warehouse(copied, options)
+    upgrade.kept.replace(copied)  # the way back
+    open_warehouse(copied, options).close()
+
+
+def test_an_upgrade_without_room_for_a_copy_changes_nothing(
+    copied: Path,
+    options: WarehouseOptions,
+    lean_sql: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "sql"
+    shutil.copytree(lean_sql, folder)
+    (folder / "migrations" / "9000_more.sql").write_text("create table more (a integer);")
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("consumer.warehouse.connection.sql_folder", lambda: folder)
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+        with pytest.raises(WarehouseFull, match="the copy of an upgrade needs"):
+            open_warehouse(copied, options)
+
+    open_warehouse(copied, options).close()
+
+
+def test_leftovers_of_a_killed_creation_go_with_the_next_start(
+    copied: Path, options: WarehouseOptions
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (f".ses.duckdb.{ended.pid}.new", f".ses.duckdb.{ended.pid}.new.wal"):
+        (copied.parent / name).touch()
+    alive = copied.parent / f".ses.key.{os.getppid()}.new"
+    other = copied.parent / f".other.duckdb.{ended.pid}.new"
+    alive.touch()
+    other.touch()
+    open_warehouse(copied, options).close()
+
+    assert sorted([alive.name, other.name, "ses.duckdb", "ses.key"]) == names(copied.parent)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, options: WarehouseOptions) -> None:
