@@ -9,7 +9,7 @@ from typing import Final
 from consumer.dashboards.choices import ALL
 from consumer.errors import UsageError
 
-_MACRO: Final = re.compile(r"\$(__[_a-zA-Z0-9]+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_MACRO: Final = re.compile(r"\$(__[_a-zA-Z0-9]+)\(([^)]*)\)")
 _VARIABLE: Final = re.compile(r"\$\{(\w+):sqlstring\}")
 _INTERVAL: Final = re.compile(r"\$__interval(_ms)?\b")
 _COMMENT: Final = re.compile(r"--.*?$|/\*.*?\*/", re.MULTILINE | re.DOTALL)

@@ -33,17 +33,6 @@ RATE_LINES = {
     "complaint_rate_fbl": COMPLAINT_LINES,
 }
 
-# A row for the range before, at its end, and a row for the range.
-_TWO_RANGES = f"""from mail_hourly_by_send_cohort as m
-where m.cohort_hour between
-        $__timeFrom()::timestamp - ($__timeTo()::timestamp - $__timeFrom()::timestamp)
-        and $__timeTo()::timestamp{chosen(MAIL_CHOICES, "m")}
-group by time
-order by time"""
-_RANGE_END = """case
-        when m.cohort_hour >= $__timeFrom()::timestamp then $__timeTo()::timestamp
-        else $__timeFrom()::timestamp
-    end as time"""
 _CHANGE = "Of mail sent in the range, beside the change against the range before of equal length."
 
 
@@ -54,7 +43,7 @@ def changing_count(
     return Panel(
         "stat",
         title,
-        f"select\n    {_RANGE_END},\n    {count(name)} as {name}\n{_TWO_RANGES}",
+        _two_ranges(figure=f"{count(name)} as {name}", name=name),
         definitions.explain(name, note=_CHANGE),
         COUNT,
         width=width,
@@ -74,7 +63,7 @@ def changing_rate(
     return Panel(
         "stat",
         title,
-        f"select\n    {_RANGE_END},\n    {definitions.rate(name)} as {name}\n{_TWO_RANGES}",
+        _two_ranges(figure=f"{definitions.rate(name)} as {name}", name=name),
         definitions.explain(name, note=note),
         PERCENT,
         width=width,
@@ -84,6 +73,31 @@ def changing_rate(
         is_more_better=is_more_better,
         empty="no denominator",
     )
+
+
+def _two_ranges(*, figure: str, name: str) -> str:
+    """Return a question with a row for the range before, at its end, and one for the range.
+
+    Both are there whatever was sent, or an old figure would stand for none.
+    """
+    return f"""with figures as (
+    select
+        case
+            when m.cohort_hour >= $__timeFrom()::timestamp then $__timeTo()::timestamp
+            else $__timeFrom()::timestamp
+        end as time,
+        {figure}
+    from mail_hourly_by_send_cohort as m
+    where m.cohort_hour between
+            $__timeFrom()::timestamp - ($__timeTo()::timestamp - $__timeFrom()::timestamp)
+            and $__timeTo()::timestamp{chosen(MAIL_CHOICES, "m")}
+    group by time
+)
+
+select r.time, f.{name}
+from (values ($__timeFrom()::timestamp), ($__timeTo()::timestamp)) as r (time)
+left join figures as f on r.time = f.time
+order by r.time"""  # noqa: S608 - our own names
 
 
 def wide_series(select: str, source: str, by_time: str) -> str:
