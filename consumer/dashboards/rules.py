@@ -72,7 +72,7 @@ GROUPS: Final = (
         (
             Rule("silence", "A source is silent", "duckpost-pipeline", ("source",)),
             Rule("quarantine_growth", "Quarantine grows", "duckpost-pipeline", ("source",)),
-            Rule("lag", "Events come late", "duckpost-pipeline", ("pipeline",), "15m"),
+            Rule("lag", "Events come late", "duckpost-pipeline", (), "15m"),
         ),
     ),
 )
@@ -80,8 +80,10 @@ GROUPS: Final = (
 
 def question(rule: Rule) -> str:
     """Return the SQL of a rule: label columns and one number, in table format."""
-    columns = ", ".join(f"a.{label}" for label in rule.labels)
-    return f"select {columns}, a.level from alert_{rule.view} as a order by {columns}"  # noqa: S608 - our own names
+    labels = ", ".join(f"a.{label}" for label in rule.labels)
+    if not labels:
+        return f"select a.level from alert_{rule.view} as a"  # noqa: S608 - our own names
+    return f"select {labels}, a.level from alert_{rule.view} as a order by {labels}"  # noqa: S608 - our own names
 
 
 def to_rules(group: Group, definitions: Definitions) -> list[Json]:
@@ -163,7 +165,7 @@ def _to_rule(rule: Rule, severity: str, above: int, definitions: Definitions) ->
         "execErrState": "Error",
         "for": rule.lasts,
         "annotations": {
-            "summary": f"{rule.title}: {lines}",
+            "summary": f"{rule.title}: {lines}" if lines else rule.title,
             "description": definitions.words[f"alert_{rule.view}"],
             "dashboard": f"/d/{rule.board}",
         },

@@ -1,5 +1,5 @@
 -- grain: one row per (account, region, configuration_set, provider, delay_type,
--- age_band)
+-- age_hours)
 create or replace view backlog as
 with delayed as (
     select
@@ -27,11 +27,11 @@ unresolved as (
         d.sent_at,
         d.last_delayed_at,
         case
-            when d.sent_at > utc_now() - interval 1 hour then '1 under 1 h'
-            when d.sent_at > utc_now() - interval 6 hour then '2 up to 6 h'
-            when d.sent_at > utc_now() - interval 14 hour then '3 up to 14 h'
-            else '4 over 14 h'
-        end as age_band
+            when d.sent_at > utc_now() - interval 1 hour then 0
+            when d.sent_at > utc_now() - interval 6 hour then 1
+            when d.sent_at > utc_now() - interval 14 hour then 6
+            else 14
+        end::bigint as age_hours
     from delayed as d
     where
         not exists (
@@ -51,7 +51,7 @@ select
     u.configuration_set,
     u.provider,
     u.delay_type,
-    u.age_band,
+    u.age_hours,
     count(*) as recipients,
     min(u.sent_at) as oldest_sent_at,
     max(u.last_delayed_at) as last_delayed_at
@@ -62,7 +62,7 @@ group by
     u.configuration_set,
     u.provider,
     u.delay_type,
-    u.age_band;
+    u.age_hours;
 
 comment on view backlog is
 'Recipients whose last word is a delay: neither delivered nor bounced until now. SES gives up after 14 hours unless set otherwise.';
@@ -76,8 +76,8 @@ comment on column backlog.provider is
 'Mailbox provider of the recipient.';
 comment on column backlog.delay_type is
 'SES''s type of the last delay.';
-comment on column backlog.age_band is
-'How long ago the mail was sent, with a digit to sort by.';
+comment on column backlog.age_hours is
+'How long ago the mail was sent, at least: 0, 1, 6 or 14 hours.';
 comment on column backlog.recipients is
 'Recipients that wait.';
 comment on column backlog.oldest_sent_at is

@@ -19,7 +19,7 @@ select
         else concat_ws(
             ' · ', coalesce(n.configuration_set, '(none)'), n.account, n.region
         )
-    end as label
+    end as configuration_set_label
 from named as n;
 
 comment on view configuration_sets is
@@ -30,5 +30,5 @@ comment on column configuration_sets.region is
 'AWS region that sent.';
 comment on column configuration_sets.configuration_set is
 'Configuration set; NULL for mail without one.';
-comment on column configuration_sets.label is
+comment on column configuration_sets.configuration_set_label is
 'Its name, (none) for mail without one; with account and region where another has the same name.';

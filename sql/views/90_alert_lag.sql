@@ -1,4 +1,4 @@
--- grain: one row per (pipeline)
+-- grain: one row, or none
 create or replace view alert_lag as
 with recent as (
     select
@@ -9,7 +9,6 @@ with recent as (
 )
 
 select
-    'events' as pipeline,
     case
         when r.lag_secs >= 7200 then 2
         when r.lag_secs >= 900 then 1
@@ -22,8 +21,6 @@ where r.events_1h > 0;
 
 comment on view alert_lag is
 'Even the freshest event received in the last hour was 15 minutes old (critical two hours): a queue is behind, or only old mail is being taken in.';
-comment on column alert_lag.pipeline is
-'events.';
 comment on column alert_lag.level is
 '0 is well, 1 a warning, 2 critical. No row where nothing was received in the last hour.';
 comment on column alert_lag.lag_secs is

@@ -73,11 +73,12 @@ def _by_set(d: Definitions) -> Panel:
     return Panel(
         "table",
         "By configuration set and identity",
-        "select\n    c.label as configuration_set,\n"
+        "select\n    c.configuration_set_label as configuration_set,\n"
         "    coalesce(m.identity, '(none)') as identity,\n"
         f"    {count('attempted_or_outcomes')} as attempted_or_outcomes,\n    {rates}\n"
         + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-        + "\ngroup by c.label, m.identity\nhaving sum(m.attempted_or_outcomes) > 0\n"
+        + "\n"
+        "group by c.configuration_set_label, m.identity\nhaving sum(m.attempted_or_outcomes) > 0\n"
         "order by attempted_or_outcomes desc, configuration_set, identity\nlimit 200",
         d.explain("attempted_or_outcomes", *names, note="Of mail sent in the range."),
         COUNT,
@@ -92,7 +93,9 @@ def _by_set_line(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Hard bounce rate, by configuration set",
-        long_series("c.label", d.rate("hard_bounce_rate"), source, BY_COHORT_TIME),
+        long_series(
+            "c.configuration_set_label", d.rate("hard_bounce_rate"), source, BY_COHORT_TIME
+        ),
         d.explain("hard_bounce_rate", note=AWS_NOTE),
         PERCENT,
         width=12,

@@ -51,7 +51,9 @@ def _rate_by_set(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Complaint rate (FBL), by configuration set",
-        long_series("c.label", d.rate("complaint_rate_fbl"), source, BY_COHORT_TIME),
+        long_series(
+            "c.configuration_set_label", d.rate("complaint_rate_fbl"), source, BY_COHORT_TIME
+        ),
         d.explain("complaint_rate_fbl", note=AWS_NOTE),
         PERCENT,
         width=12,

@@ -72,7 +72,9 @@ def _rate_by_set(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Click rate, by configuration set",
-        long_series("c.label", d.rate("unique_click_rate"), source, BY_COHORT_TIME),
+        long_series(
+            "c.configuration_set_label", d.rate("unique_click_rate"), source, BY_COHORT_TIME
+        ),
         d.explain("unique_click_rate"),
         PERCENT,
         width=12,
@@ -86,7 +88,8 @@ def _ages(d: Definitions) -> Panel:
     return Panel(
         "table",
         "At fixed ages, so that days compare",
-        f"select\n    m.cohort_day,\n    c.label as configuration_set,\n    {rates}\n"
+        f"select\n    m.cohort_day,\n"
+        f"    c.configuration_set_label as configuration_set,\n    {rates}\n"
         f"from {view} as m\n{OF_SETS}"
         f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
         "    and m.open_tracked_deliveries + m.click_tracked_deliveries > 0\n"

@@ -58,7 +58,8 @@ def _percentiles(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Percentiles, by configuration set and attempt",
-        "select\n    m.event_hour as time,\n    c.label as configuration_set,\n    m.attempt,\n"
+        "select\n    m.event_hour as time,\n"
+        "    c.configuration_set_label as configuration_set,\n    m.attempt,\n"
         "    m.deliveries,\n    m.delivery_p50_ms,\n    m.delivery_p95_ms,\n"
         "    m.delivery_p99_ms,\n    m.processing_p95_ms\n"
         f"from {view} as m\n{OF_SETS}"
@@ -102,7 +103,7 @@ def _within(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Delivered within two minutes, by configuration set",
-        long_series("c.label", value, source, BY_EVENT_TIME),
+        long_series("c.configuration_set_label", value, source, BY_EVENT_TIME),
         d.explain(f"{_TIMES}.within_2m", f"{_TIMES}.deliveries"),
         PERCENT,
         width=24,
@@ -114,13 +115,13 @@ def _backlog(d: Definitions) -> Panel:
         "table",
         "Delayed and unresolved",
         "select\n    coalesce(m.provider, '(none)') as provider,\n"
-        "    coalesce(m.delay_type, '(none)') as delay_type,\n    m.age_band,\n"
+        "    coalesce(m.delay_type, '(none)') as delay_type,\n    m.age_hours,\n"
         "    sum(m.recipients)::bigint as recipients,\n"
         "    min(m.oldest_sent_at) as oldest_sent_at\n"
         f"from backlog as m\nwhere true{chosen((*MESSAGE_CHOICES, PROVIDER), 'm')}\n"
-        "group by m.provider, m.delay_type, m.age_band\n"
-        "order by m.age_band desc, recipients desc, provider, delay_type\nlimit 200",
-        d.explain("backlog", "backlog.age_band", note="Now, whatever the range."),
+        "group by m.provider, m.delay_type, m.age_hours\n"
+        "order by m.age_hours desc, recipients desc, provider, delay_type\nlimit 200",
+        d.explain("backlog", "backlog.age_hours", note="Now, whatever the range."),
         COUNT,
         width=16,
         height=9,
@@ -132,9 +133,10 @@ def _waiting(d: Definitions) -> Panel:
     return Panel(
         "gauge",
         "Waiting, by age",
-        "select\n    m.age_band,\n    sum(m.recipients)::bigint as recipients\n"
+        "select\n    concat('at least ', m.age_hours, ' h') as age,\n"
+        "    sum(m.recipients)::bigint as recipients\n"
         f"from backlog as m\nwhere true{chosen((*MESSAGE_CHOICES, PROVIDER), 'm')}\n"
-        "group by m.age_band\norder by m.age_band",
+        "group by m.age_hours\norder by m.age_hours",
         d.explain("backlog", "backlog.recipients", note="Now, whatever the range."),
         COUNT,
         width=8,
@@ -148,7 +150,7 @@ def _delay_rate(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Delay rate, by configuration set",
-        long_series("c.label", d.rate("delay_rate"), source, BY_COHORT_TIME),
+        long_series("c.configuration_set_label", d.rate("delay_rate"), source, BY_COHORT_TIME),
         d.explain("delay_rate", "alert_delays"),
         PERCENT,
         width=12,
@@ -177,7 +179,8 @@ def _lost(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Lost mail, by day of sending",
-        "select\n    m.cohort_day,\n    c.label as configuration_set,\n    m.lost_attempts,\n"
+        "select\n    m.cohort_day,\n"
+        "    c.configuration_set_label as configuration_set,\n    m.lost_attempts,\n"
         "    m.lost,\n    m.lost_rate,\n    m.lost_rate_low,\n    m.lost_rate_high\n"
         f"from {view} as m\n{OF_SETS}"
         f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"

@@ -151,12 +151,13 @@ def _complaints(d: Definitions) -> Panel:
 def _by_set(d: Definitions) -> Panel:
     rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in _TABLE_RATES)
     sql = (
-        "select\n    c.label as configuration_set,\n"
+        "select\n    c.configuration_set_label as configuration_set,\n"
         f"    {count('sends')} as sends,\n    {count('deliveries')} as deliveries,\n    {rates},\n"
         f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample,\n"
         "    coalesce(c.configuration_set, '(none)') as name\n"
         + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-        + "\ngroup by c.label, c.configuration_set\norder by sends desc, c.label"
+        + "\ngroup by c.configuration_set_label, c.configuration_set\n"
+        "order by sends desc, c.configuration_set_label"
     )
     return Panel(
         "table",
@@ -185,8 +186,8 @@ def _accepted_by_set(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Accepted, by configuration set",
-        long_series("c.label", d.rate("accepted_rate"), source, BY_COHORT_TIME),
-        d.explain("accepted_rate", "configuration_sets.label"),
+        long_series("c.configuration_set_label", d.rate("accepted_rate"), source, BY_COHORT_TIME),
+        d.explain("accepted_rate", "configuration_sets.configuration_set_label"),
         PERCENT,
         width=24,
     )
