@@ -13,11 +13,13 @@ from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
 from consumer.coverage import find_gaps
 from consumer.door_client import DoorClient
-from consumer.errors import EXIT_DENIED, EXIT_DONE, EXIT_FAILED, DuckpostError
+from consumer.errors import EXIT_DENIED, EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError
 from consumer.health import bind
 from consumer.own_views import find_broken_views
 from consumer.settings import FirehoseSettings, HttpSettings, Settings, SnsSettings, load_settings
+from consumer.sources.aws import AwsAccess
 from consumer.warehouse.place import Place
+from consumer.wiring import follow_mail, send_mail
 
 
 @dataclass(slots=True)
@@ -30,9 +32,29 @@ class Finding:
 
 
 @click.command()
+@click.option(
+    "--send-test",
+    is_flag=True,
+    help="Send a mail to SES's mailbox simulator, and wait for its events to become rows.",
+)
+@click.option("--from", "sender", help="Its sender: an address that SES may send from.")
+@click.option("--configuration-set", help="The configuration set to send through.")
+@click.option("--region", help="Where to send; else AWS_REGION, or the profile's.")
+@click.option("--profile", help="Of the shared AWS configuration; else AWS_PROFILE.")
+@click.option("--timeout-secs", default=120.0, show_default=True, help="How long to wait.")
 @as_json
 @configured
-def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
+def check(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
+    send_test: bool,
+    sender: str | None,
+    configuration_set: str | None,
+    region: str | None,
+    profile: str | None,
+    timeout_secs: float,
+    is_json: bool,
+    config: Path | None,
+    warehouse: Path | None,
+) -> None:
     """Check the configuration and try every connection; no message is consumed.
 
     Where there is a warehouse, also say which event types SES does not publish, and what to switch
@@ -41,11 +63,16 @@ def check(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     All problems are listed at once. Exits with 3 when a transport refuses us, else with the
     code of the first problem.
     """
+    if send_test and not (sender and configuration_set):
+        raise UsageError("--send-test needs --from ADDRESS and --configuration-set NAME")
     settings = load_settings(config, warehouse=warehouse)
     warehouse_finding, is_running = _check_warehouse(settings)
     findings = [warehouse_finding, *_check_sources(settings)]
     if any(isinstance(one, FirehoseSettings | SnsSettings) for one in settings.sources):
         findings.append(_check_http(settings.http, is_running=is_running))
+    if sender and configuration_set and send_test:
+        aws = AwsAccess(region=region, profile=profile)
+        findings.append(_send_test(settings, aws, sender, configuration_set, timeout_secs))
     if is_json:
         click.echo(json.dumps([asdict(one) for one in findings]))
     else:
@@ -96,6 +123,30 @@ def _tell_broken_views(access: Access, finding: Finding) -> None:
     for name, why in find_broken_views(access).items():
         finding.lines.append(f"your own view my.{name} does not work any more: {why}")
         finding.exit_code = EXIT_FAILED
+
+
+def _send_test(
+    settings: Settings, aws: AwsAccess, sender: str, configuration_set: str, timeout_secs: float
+) -> Finding:
+    finding = Finding(f"test mail through {configuration_set}")
+    try:
+        access = open_access(settings.warehouse, on_recovery=tell_recovery)
+        try:
+            if not isinstance(access, DoorClient):
+                raise UsageError(
+                    "not sent: no worker runs that could take its events in. Start `duckpost run`"
+                )
+            message_id = send_mail(aws, sender=sender, configuration_set=configuration_set)
+            wiring = follow_mail(access, message_id, timeout_secs=timeout_secs)
+        finally:
+            access.close()
+    except DuckpostError as error:
+        finding.lines.append(str(error))
+        finding.exit_code = error.exit_code
+        return finding
+    finding.lines += wiring.lines
+    finding.exit_code = EXIT_DONE if wiring.is_whole else EXIT_FAILED
+    return finding
 
 
 def _check_http(settings: HttpSettings, *, is_running: bool) -> Finding:

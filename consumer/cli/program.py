@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # rows hold addresses: whatever is written is its owner's alone
     os.umask(_PRIVATE_UMASK)
     try:
-        duckpost.main(arguments, prog_name="duckpost")
+        # https://no-color.org; rich looks by itself, click does not
+        color = False if os.environ.get("NO_COLOR") else None
+        duckpost.main(arguments, prog_name="duckpost", color=color)
     except DuckpostError as error:
         console = Console(stderr=True, highlight=False)
         console.print("error:", str(error), style="red", markup=False, soft_wrap=True)

@@ -20,6 +20,9 @@ Duckpost = Callable[..., Any]
         (["report", "--since", "soon"], errors.EXIT_USAGE, "'soon' is no span of time"),
         (["ingest", "nowhere.json"], errors.EXIT_USAGE, "nowhere.json"),
         (["ingest"], errors.EXIT_USAGE, "Missing argument"),
+        (["check", "--send-test"], errors.EXIT_USAGE, "needs --from ADDRESS"),
+        (["rebuild", "--new-key", "--salvage"], errors.EXIT_USAGE, "choose one"),
+        (["backup"], errors.EXIT_USAGE, "Missing argument"),
         (["fly"], errors.EXIT_USAGE, "No such command"),
         (["rebuild"], errors.EXIT_WAREHOUSE, "there is no archive"),
         (
@@ -80,6 +83,18 @@ def test_the_version_is_told(duckpost: Duckpost) -> None:
     shown = duckpost("--version")
     assert shown.code == 0
     assert shown.out.startswith("duckpost, version ")
+
+
+@pytest.mark.parametrize(("no_color", "color"), [("1", False), ("", None)])
+def test_whoever_wants_no_colour_gets_none(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, color: bool | None
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(cli.duckpost, "main", lambda *_, **options: asked.update(options))
+    cli.main(["report"])
+
+    assert color is asked["color"]
 
 
 def test_after_damage_to_the_archive_alone_nobody_is_sent_to_rebuild_from_it(
