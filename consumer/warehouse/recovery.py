@@ -309,10 +309,13 @@ def _log(recovery: Recovery) -> None:
     if recovery.is_upgrade:
         log.info("warehouse upgraded", what=recovery.what, kept=kept, secs=recovery.seconds)
         return
-    (log.warning if recovery.is_whole else log.error)(
-        "warehouse mended",
-        what=recovery.what,
-        kept=kept,
-        batches=recovery.batches,
-        secs=recovery.seconds,
-    )
+    about = {
+        "what": recovery.what,
+        "kept": kept,
+        "batches": recovery.batches,
+        "secs": recovery.seconds,
+    }
+    if recovery.is_whole:
+        log.warning("warehouse mended", **about)
+    else:
+        log.error("warehouse mended", **about)
