@@ -1,6 +1,6 @@
 """The unit a transport delivers and settles: what comes in, byte for byte."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,20 @@ class Body(Protocol):
         transport fails half-way: what was decoded before stays good, the envelope is nacked.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A `Body` of payloads that are settled together and decoded apart: one Firehose request's.
+
+    A bad one spoils no other, and the archive keeps each without what it was wrapped in.
+    """
+
+    payloads: Sequence[bytes]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the payloads, a line each."""
+        return (payload + b"\n" for payload in self.payloads)
 
 
 @dataclass(frozen=True, slots=True)

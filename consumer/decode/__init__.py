@@ -11,10 +11,10 @@ from consumer.decode.stretch import SEAL_MAGIC, quarantine, seal, unseal
 from consumer.decode.unwrap import LEAST_RECIPIENT_BYTES, Unwrapper
 from consumer.decode.values import split_values
 from consumer.decoded import Decoded, Ignored, Quarantined, Reason
-from consumer.envelope import Envelope
+from consumer.envelope import Bundle, Envelope
 from schemas.events import parse_event
 
-__all__ = ["DEFAULT", "Limits", "decode", "refuse"]
+__all__ = ["DEFAULT", "Limits", "decode", "refuse", "seal"]
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -30,8 +30,32 @@ def decode(envelope: Envelope, *, limits: Limits = DEFAULT) -> Iterator[Decoded]
     Raises only `SourceError`, from a streaming body; what came before stays good.
     """
     body = envelope.body
+    if isinstance(body, Bundle):
+        return _decode_bundle(envelope, body, limits)
     if not isinstance(body, bytes):
         return _decode_stream(envelope, body.chunks(), limits)
+    return _decode_bytes(envelope, body, limits)
+
+
+def _decode_bundle(envelope: Envelope, bundle: Bundle, limits: Limits) -> Iterator[Decoded]:
+    """Decode each payload by itself; nearly always it is one event and a newline."""
+    attempt = _reader(envelope, limits)
+    is_empty = True
+    for payload in bundle.payloads:
+        is_empty = False
+        found: Decoded | None = None
+        if payload.startswith(b"{") and len(payload) <= limits.max_payload_bytes:
+            raw = payload.rstrip(b" \t\r\n")
+            found = attempt(raw, 0) if raw.endswith(b"}") else None
+        if found is not None:
+            yield found
+        else:
+            yield from _decode_bytes(envelope, payload, limits)
+    if is_empty:
+        yield _say_empty(envelope)
+
+
+def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> Iterator[Decoded]:
     if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
         return iter([_give(envelope, sealed, raw=body)])
     if len(body) <= _PIECE_BYTES:
@@ -67,9 +91,13 @@ def _decode_stream(
             )
             yield _give(envelope, damaged, raw=seal(damaged))
     if is_empty:
-        yield Decoded(
-            b"", envelope.origin, envelope.received_at, envelope.region, ignored=[Ignored.EMPTY]
-        )
+        yield _say_empty(envelope)
+
+
+def _say_empty(envelope: Envelope) -> Decoded:
+    return Decoded(
+        b"", envelope.origin, envelope.received_at, envelope.region, ignored=[Ignored.EMPTY]
+    )
 
 
 def _reader(envelope: Envelope, limits: Limits) -> Callable[[bytes, int], Decoded | None]:

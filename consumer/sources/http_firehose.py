@@ -4,17 +4,19 @@ https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html
 """
 
 import asyncio
+import binascii
+import contextlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from consumer.envelope import Body
+from consumer.envelope import Bundle
 from consumer.sources.http_body import read_body
 from consumer.sources.http_refusal import Refusal, Why
 from consumer.sources.http_source import Bounds, HttpSource, find_arn_region
@@ -25,8 +27,6 @@ MOST_BODY_BYTES = 64 * 1024 * 1024
 PROTOCOL_VERSION = "1.0"
 WAITS_SECS = 170.0  # Firehose gives up after three minutes
 _BOUNDS = Bounds(answer_secs=WAITS_SECS)
-_WHOLE_BYTES = 1024 * 1024
-_PIECE_CHARS = 256 * 1024
 _PARSED_INLINE_BYTES = 256 * 1024
 _REGION_KEYS = ("region", "aws_region", "aws-region", "awsRegion")
 
@@ -80,9 +80,8 @@ class FirehoseSource(HttpSource):
                 grow=lambda size: self._grow(admission, size),
             )
             delivery = await self._parse(raw)
-            body: bytes | Body = raw if len(raw) <= _WHOLE_BYTES else delivery
             del raw  # a large one lives on in its records alone
-            await self._deliver(admission, body, region=_find_region(request))  # 3
+            await self._deliver(admission, delivery.bundle, region=_find_region(request))  # 3
         return _say(200, delivery.request_id)
 
     def _to_response(self, request: Request, refusal: Refusal) -> Response:
@@ -109,35 +108,18 @@ class FirehoseSource(HttpSource):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request's records; also the `Body` of a large request: the same in smaller requests.
-
-    One JSON value of 64 MiB would be more than decoding takes on, and of the smaller ones a bad
-    record spoils none but itself.
-    """
+    """A request's records, each as it was before Firehose wrapped it."""
 
     request_id: str
-    records: Sequence[object]
-
-    def chunks(self) -> Iterator[bytes]:
-        """Give requests of some 256 KiB each, in the order of the records."""
-        group: list[object] = []
-        size = 0
-        for record in self.records:
-            group.append(record)
-            data = record.get("data") if isinstance(record, dict) else None
-            size += len(data) if isinstance(data, str) else 0
-            if size >= _PIECE_CHARS:
-                yield self._to_request(group)
-                group, size = [], 0
-        if group:
-            yield self._to_request(group)
-
-    def _to_request(self, records: list[object]) -> bytes:
-        return json.dumps({"requestId": self.request_id, "records": records}).encode() + b"\n"
+    bundle: Bundle
 
 
 def parse_delivery(raw: bytes) -> Delivery:
-    """Read a request's body; its records are judged later, one by one. Raises `Refusal`."""
+    """Read a request's body; its records are judged later, one by one. Raises `Refusal`.
+
+    Base64 is undone here, so that neither the archive nor anything that follows bears it. A record
+    whose data is none stays a request with that record alone, which decoding refuses by name.
+    """
     try:
         value = from_json(raw, cache_strings="none")
     except ValueError as error:
@@ -148,7 +130,15 @@ def parse_delivery(raw: bytes) -> Delivery:
         raise Refusal(Why.BAD_REQUEST, "requestId: expected text")
     if not isinstance(records, list):
         raise Refusal(Why.BAD_REQUEST, "records: expected a list")
-    return Delivery(request_id, records)
+    return Delivery(request_id, Bundle([_to_payload(request_id, record) for record in records]))
+
+
+def _to_payload(request_id: str, record: object) -> bytes:
+    data = record.get("data") if isinstance(record, dict) else None
+    if isinstance(data, str) and data:
+        with contextlib.suppress(ValueError):
+            return binascii.a2b_base64(data, strict_mode=True)
+    return json.dumps({"requestId": request_id, "records": [record]}).encode()
 
 
 def _say(status: int, request_id: str, error: str | None = None) -> Response:

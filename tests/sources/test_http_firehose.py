@@ -9,6 +9,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,16 +183,17 @@ def test_the_same_request_again_gets_the_same_answer_and_the_same_envelope(
     body = make_request(make_send(1))
     first, second = (sender.post("/firehose", body, HEADERS) for _ in range(2))
     assert (first.status, first.json()["requestId"]) == (second.status, second.json()["requestId"])
-    assert [body, body] == worker.bodies()
+    assert [make_send(1) + b"\n"] * 2 == worker.bodies()
 
 
 def test_one_request_id_with_two_bodies_is_two_envelopes(serve: "Serve", acking: Acking) -> None:
     source = make_source()
     sender = serve(source)
     worker = acking(source)
-    bodies = [make_request(make_send(number)) for number in (1, 2)]
-    assert [200, 200] == [sender.post("/firehose", body, HEADERS).status for body in bodies]
-    assert bodies == worker.bodies()
+    events = [make_send(number) for number in (1, 2)]
+    requests = [make_request(event) for event in events]
+    assert [200, 200] == [sender.post("/firehose", body, HEADERS).status for body in requests]
+    assert [event + b"\n" for event in events] == worker.bodies()
 
 
 # --- who may send ------------------------------------------------------------------------------
@@ -264,10 +266,11 @@ def test_a_body_may_be_gzipped_as_a_whole(serve: "Serve", acking: Acking) -> Non
     source = make_source()
     sender = serve(source)
     worker = acking(source)
-    body = make_request(*map(make_send, range(500)))
+    events = [make_send(number) for number in range(500)]
+    body = gzip.compress(make_request(*events))
     headers = {**HEADERS, "Content-Encoding": "gzip"}
-    assert 200 == sender.post("/firehose", gzip.compress(body), headers).status
-    assert [body] == worker.bodies()
+    assert 200 == sender.post("/firehose", body, headers).status
+    assert [b"\n".join([*events, b""])] == worker.bodies()
 
 
 @pytest.mark.parametrize(
@@ -337,17 +340,20 @@ def test_the_largest_body_of_firehoses_is_taken(serve: "Serve", acking: Acking) 
     assert (60, 0, 0) == count_events(envelope)
 
 
-def test_of_a_large_request_every_piece_is_small_enough_to_decode() -> None:
-    records = [make_send(number) for number in range(5_000)]
-    delivery = parse_delivery(make_request(*records, b"", request_id="large"))
-    pieces = list(delivery.chunks())
-    assert 1 < len(pieces)
-    assert 512 * 1024 > max(map(len, pieces))
-    told = [json.loads(piece) for piece in pieces]
-    assert {"large"} == {piece["requestId"] for piece in told}
-    assert [*records, b""] == [
-        base64.b64decode(record["data"]) for piece in told for record in piece["records"]
-    ]
+def test_what_is_kept_of_a_record_is_what_was_in_it_and_of_a_bad_one_all_that_came() -> None:
+    request = json.loads(make_request(make_send(1), make_send(2)))
+    request["records"].insert(1, {"data": "no base64!"})
+    delivery = parse_delivery(json.dumps(request).encode())
+    first, bad, second = delivery.bundle.payloads
+    assert (make_send(1), make_send(2)) == (first, second)
+    assert [{"data": "no base64!"}] == json.loads(bad)["records"]
+    verdicts = decode(Envelope(delivery.bundle, None, "here", datetime.now(UTC)))
+    assert [first.rstrip(), bad, second.rstrip()] == [found.raw for found in verdicts]
+
+
+def test_a_record_cut_off_takes_nothing_from_the_next() -> None:
+    bundle = parse_delivery(make_request(make_send(1)[:-40], make_send(2))).bundle
+    assert (1, 1, 0) == count_events(Envelope(bundle, None, "here", datetime.now(UTC)))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Acking = Callable[[FirehoseSource], "Acker"]
 HEADERS = {"X-Amz-Firehose-Protocol-Version": "1.0"}
-BODY = b'{"requestId": "request-1", "records": []}'
+BODY = b'{"requestId": "request-1", "records": [{"data": "cXVhY2s="}]}'
 HEAD = b"POST /firehose HTTP/1.1\r\nHost: example.com\r\nX-Amz-Firehose-Protocol-Version: 1.0\r\n"
 
 
@@ -282,7 +282,7 @@ def test_a_chunked_body_needs_no_length(serve: "Serve", acking: Acking) -> None:
     with connect(sender) as connection:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
-    assert [BODY] == worker.bodies()
+    assert [b"quack\n"] == worker.bodies()
 
 
 # --- TLS ---------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consumer.demo.loopback import LoopbackQueue
-from consumer.envelope import Envelope
+from consumer.envelope import Bundle, Envelope
 from consumer.settings import Section, SourceSettings, SqsSettings
 from consumer.sources.aws import AwsAccess
 from consumer.sources.base import Source
@@ -302,10 +302,10 @@ def transport(request: pytest.FixtureRequest, forgotten_sockets: None) -> Iterat
 def _read(envelope: Envelope) -> bytes:
     """The body as it was put into the transport, out of what the transport puts around it."""
     body = envelope.body
+    if isinstance(body, Bundle):
+        return body.payloads[0]
     whole = body if isinstance(body, bytes) else b"".join(body.chunks())
     value = json.loads(whole)
-    if "records" in value:
-        return base64.b64decode(value["records"][0]["data"])
     return str(value["Message"]).encode() if "Message" in value else whole
 
 
