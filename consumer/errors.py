@@ -9,6 +9,7 @@ DuckpostError                      exit 1  failed
 │   ├── SourceDenied               exit 3  credentials, permission, no such queue
 │   └── EnvelopesLost              retryable: what was handed out is somebody else's now
 ├── QueryError                     exit 1  a reader's statement was refused or failed
+│   └── StatementFault             the same, with DuckDB's class of fault
 └── WarehouseError                 exit 4  the warehouse failed
     ├── WarehouseLocked            exit 4  another process has the file
     ├── WarehouseFull              retryable: no room on the disk, memory limit
@@ -85,6 +86,14 @@ class EnvelopesLost(SourceError):  # noqa: N818 - the same
 
 class QueryError(DuckpostError):
     """A reader's statement was refused, or failed for its own reasons; the warehouse is well."""
+
+
+class StatementFault(QueryError):  # noqa: N818 - named for whose fault it is
+    """A statement of the SQL endpoint failed; ``kind`` is the name of DuckDB's exception."""
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class WarehouseError(DuckpostError):

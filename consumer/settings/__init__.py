@@ -5,6 +5,7 @@ environment; ``DUCKPOST_WAREHOUSE`` is short for the warehouse's path, and ``DUC
 holds the list of sources as JSON. Unknown keys are refused, all faults at once.
 """
 
+from consumer.settings.endpoint import EndpointSettings, EndpointUser
 from consumer.settings.loading import DEFAULT_FILE, ENV_PREFIX, load_settings
 from consumer.settings.model import Settings
 from consumer.settings.section import Section
@@ -32,6 +33,8 @@ __all__ = [
     "DEFAULT_FILE",
     "ENV_PREFIX",
     "BatchSettings",
+    "EndpointSettings",
+    "EndpointUser",
     "FilesSettings",
     "FirehoseSettings",
     "GrafanaSettings",

@@ -8,7 +8,9 @@ from pydantic_core import ErrorDetails
 from consumer.settings.model import Settings, source_models, source_tags
 from consumer.settings.section import Section, suggest
 
-_SECRETS: Final = frozenset({"access_keys", "raw_secret"})  # no fault may show what stands there
+_SECRETS: Final = frozenset(
+    {"access_keys", "password", "users", "raw_secret"}
+)  # no fault may show what stands there
 
 
 def describe_fault(fault: ErrorDetails) -> str:

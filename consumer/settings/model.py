@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from pydantic import Field, field_validator
 
+from consumer.settings.endpoint import EndpointSettings
 from consumer.settings.section import Section
 from consumer.settings.sections import (
     BatchSettings,
@@ -24,6 +25,7 @@ class Settings(Section):
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()
+    endpoint: EndpointSettings = EndpointSettings()
     grafana: GrafanaSettings = GrafanaSettings()
     log: LogSettings = LogSettings()
     sources: list[SourceSettings] = Field(default_factory=list)

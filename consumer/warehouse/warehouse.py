@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
+from consumer.warehouse.publication import Publication
 from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
@@ -175,6 +176,18 @@ class Warehouse:
                 reader.close()
         finally:
             cursor.close()
+
+    def publish(self, *, on_broken: Callable[[], None]) -> Publication:
+        """Make what other programs may read, for each role; it ends when the warehouse closes.
+
+        ``on_broken`` is called when the instance fails for good under one of them.
+        """
+
+        def note(error: duckdb.Error) -> None:
+            self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
+            on_broken()
+
+        return Publication(self._connection, self.secret, on_lost=note)
 
     def result_of(self, batch_id: UUID) -> WriteResult | None:
         """What the ledger says of a batch, None where it has none: settles an open outcome."""

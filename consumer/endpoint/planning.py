@@ -1,0 +1,81 @@
+"""From a statement's pieces to something that may run, with its columns known."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from consumer.endpoint import guard, parameters
+from consumer.endpoint.rewriting import Rewritten, rewrite
+from consumer.endpoint.sqlstate import Refusal, to_message, to_state
+from consumer.endpoint.tokens import Token
+from consumer.errors import StatementFault
+from consumer.warehouse.publication import Published
+from consumer.warehouse.reader import Column, Reader, find_position
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A query that may run."""
+
+    sql: str
+    columns: Sequence[Column]
+
+
+def plan(
+    reader: Reader,
+    tokens: Sequence[Token],
+    published: Published,
+    *,
+    user: str,
+    to_parameter: Callable[[int], str] = lambda number: f"${number}",
+) -> Plan:
+    """Rewrite, check and bind a query. Raises `Refusal`, its place counted in the original."""
+    rewritten = rewrite(tokens, user=user, to_parameter=to_parameter)
+    _check(reader, rewritten, published)
+    try:
+        return Plan(rewritten.sql, reader.describe(rewritten.sql))
+    except StatementFault as fault:
+        raise to_refusal(fault, rewritten) from fault
+
+
+def infer(
+    reader: Reader,
+    tokens: Sequence[Token],
+    published: Published,
+    *,
+    user: str,
+    given: Sequence[int],
+) -> list[int]:
+    """The types of a query's parameters, after it was checked. Raises `Refusal`."""
+    node = _check(reader, rewrite(tokens, user=user), published)
+    count = parameters.count_parameters(tokens)
+    columns = {name.lower(): found for name, found in published.columns.items()}
+    return parameters.infer_types(node, given, count, columns)
+
+
+def _check(reader: Reader, rewritten: Rewritten, published: Published) -> dict[str, Any]:
+    try:
+        # The parser of JSON sees what the parser of SQL has found to be one statement.
+        node = guard.parse(reader.parse(rewritten.sql))
+        guard.check(node, published)
+    except Refusal as refusal:
+        if refusal.at is not None:
+            refusal.index = rewritten.find(refusal.at)
+        raise
+    except StatementFault as fault:
+        raise to_refusal(fault, rewritten) from fault
+    return node
+
+
+def to_refusal(fault: StatementFault, rewritten: Rewritten | None = None) -> Refusal:
+    """What DuckDB raised, as a client is told."""
+    message, hint = to_message(fault)
+    refusal = Refusal(to_state(fault), message, hint=hint)
+    if rewritten is not None:
+        sql = rewritten.sql
+        index = find_position(sql, str(fault))
+        if index is not None:
+            refusal.index = rewritten.find(len(sql[:index].encode()))
+    return refusal
