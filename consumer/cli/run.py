@@ -15,6 +15,8 @@ from consumer.access import OpenedWarehouse, to_options
 from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
+from consumer.endpoint import opening
+from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_FAILED, WarehouseLocked
 from consumer.listener import Listener
 from consumer.own_views import find_broken_views
@@ -108,6 +110,16 @@ def _work(file: Warehouse, settings: Settings) -> End:
                 paths=[source.path for source in endpoints],
             )
         app = door.to_app(OpenedWarehouse(file), on_broken=worker.break_off)
+        if settings.endpoint.is_open:
+            bound = opening.bind(settings.endpoint)
+            counts = Counts(telemetry.registry)
+            stack.enter_context(
+                opening.open_endpoint(
+                    settings.endpoint, file, bound, counts, on_broken=worker.break_off
+                )
+            )
+            host, port = bound.getsockname()[:2]
+            log.info("listening", url=f"postgresql://{host}:{port}/duckpost")
         socket_path = file.place.socket
         stack.callback(socket_path.unlink, missing_ok=True)
         stack.enter_context(Listener(app, door.bind(socket_path)))

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import secrets
 import shlex
 import socket
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -22,13 +24,23 @@ from consumer.demo import traffic_server
 from consumer.demo.comparison import compare
 from consumer.demo.comparison_tables import print_comparison
 from consumer.demo.traffic.truth import Truth
+from consumer.endpoint import opening
+from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError
 from consumer.listener import Listener
-from consumer.settings import LogSettings, Settings, TelemetrySettings, WarehouseSettings
+from consumer.settings import (
+    EndpointSettings,
+    EndpointUser,
+    LogSettings,
+    Settings,
+    TelemetrySettings,
+    WarehouseSettings,
+)
 from consumer.sources.aws import AwsAccess
 from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.publication import ROLES
 from consumer.worker import Worker
 
 # Mail of a week that ended two days ago: all that ever becomes of it lies in the past.
@@ -62,6 +74,7 @@ def run_demo(
     settings = Settings(
         warehouse=WarehouseSettings(path=path),
         telemetry=TelemetrySettings(port=0),
+        endpoint=_make_endpoint_settings(),
         log=LogSettings(level="warning"),
     )
     configure_logging(settings.log)
@@ -80,11 +93,20 @@ def run_demo(
         _tell_how_to_go_on(path, console)
         if serve:  # 4
             metrics = health.bind(settings.telemetry)
+            live = opening.bind(settings.endpoint)
+            _tell_how_to_connect(settings.endpoint, live, console)
             door_app = door.to_app(OpenedWarehouse(opened), on_broken=worker.break_off)
             stack.callback(opened.place.socket.unlink, missing_ok=True)
             with (
                 Listener(door_app, door.bind(opened.place.socket)),
                 Listener(health.to_app(telemetry), metrics),
+                opening.open_endpoint(
+                    settings.endpoint,
+                    opened,
+                    live,
+                    Counts(telemetry.registry),
+                    on_broken=worker.break_off,
+                ),
             ):
                 _stay_up(metrics, console)
     return EXIT_DONE if comparison.is_equal else EXIT_FAILED
@@ -219,6 +241,26 @@ def _tell_how_to_go_on(path: Path, console: Console) -> None:
         ("sql", '"select reason, detail from quarantine limit 10"'),
     ):
         command = f"duckpost {verb} --warehouse {name} {rest}"
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
+
+
+def _make_endpoint_settings() -> EndpointSettings:
+    """One user of each role, with passwords of this run, on any free port of this machine."""
+    users = [
+        EndpointUser(name=role, password=SecretStr(secrets.token_urlsafe(12)), role=role)
+        for role in ROLES
+    ]
+    return EndpointSettings(port=0, users=users)
+
+
+def _tell_how_to_connect(
+    settings: EndpointSettings, bound: socket.socket, console: Console
+) -> None:
+    host, port = bound.getsockname()[:2]
+    console.print("\n[bold]Live SQL[/] for psql, Grafana and other programs; tokens, or addresses:")
+    for user in settings.users:
+        password = user.password.get_secret_value()
+        command = f"psql postgresql://{user.name}:{password}@{host}:{port}/duckpost"
         console.print(f"  {command}", highlight=False, soft_wrap=True)
 
 
