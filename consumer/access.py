@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from consumer.addresses import parse_address
 from consumer.batch import Batch
 from consumer.door_client import DoorClient
 from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
@@ -19,7 +20,9 @@ from consumer.warehouse import (
     open_warehouse,
 )
 from consumer.warehouse.backup import BackupResult, back_up
+from consumer.warehouse.erasure import ErasureResult, erase
 from consumer.warehouse.recount import Finding, verify
+from consumer.warehouse.rewriting import rewrite
 
 
 class Access(Protocol):
@@ -71,6 +74,19 @@ class Access(Protocol):
         self, folder: Path, *, on_progress: Callable[[int, int], None] | None = None
     ) -> BackupResult:
         """Copy the warehouse, consistent and whole; see `consumer.warehouse.backup`."""
+        ...
+
+    def erase(
+        self, address: str, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> ErasureResult:
+        """Replace an address by its token; see `consumer.warehouse.erasure`."""
+        ...
+
+    def rewrite(self) -> None:
+        """Have the file rewritten, at once or, in a worker, as soon as that has drained.
+
+        The warehouse is closed after it.
+        """
         ...
 
     def close(self) -> None:
@@ -127,6 +143,18 @@ class OpenedWarehouse:
     ) -> BackupResult:
         """Copy the warehouse."""
         return back_up(self._warehouse, folder, on_progress=on_progress)
+
+    def erase(
+        self, address: str, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> ErasureResult:
+        """Replace an address by its token."""
+        parsed = parse_address(address, self.secret)
+        return erase(self._warehouse, parsed, on_progress=on_progress)
+
+    def rewrite(self) -> None:
+        """Close the file and rewrite it."""
+        self._warehouse.close()
+        rewrite(self._warehouse.place, self._warehouse.options)
 
     def close(self) -> None:
         """Close the file."""

@@ -10,6 +10,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+_LOCAL_PART = re.compile(r"[\w.!#$&*+^`{|}~%-]{1,64}\Z")
+_DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 # What `erase` writes in place of an address: the token of its local part's owner, the domain kept.
 _TOKEN = re.compile(r"^~([0-9a-f]{32})@")
 # None of these occurs in a bare address: one means a display name, quotes or a comment.
@@ -71,3 +73,21 @@ def parse_address(written: str, secret: bytes) -> Address:
         as_written=written if written != text else None,
         is_simulator=domain == _SIMULATOR_DOMAIN,
     )
+
+
+def find_addresses(text: str, *, most: int = 1_000) -> set[str]:
+    """Find what looks like an address in a text of any kind, normalised; the first so many.
+
+    Looks around each ``@`` alone: a pattern over all of a stranger's bytes could take for ever.
+    """
+    found: set[str] = set()
+    at = -1
+    for _ in range(most):
+        at = text.find("@", at + 1)
+        if at < 0:
+            break
+        local = _LOCAL_PART.search(text[max(0, at - 64) : at])
+        domain = _DOMAIN.match(text, at + 1)
+        if local and domain:
+            found.add(normalise(f"{local[0]}@{domain[0]}"))
+    return found

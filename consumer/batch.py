@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from consumer.addresses import find_addresses
 from consumer.decoded import Decoded, Ignored, Quarantined
 from consumer.frame import FrameBuilder, Head
 from consumer.rows import RowBuilder
@@ -53,6 +54,8 @@ class Batch:
         positions_of: the name the positions are kept under, where several sources share them;
             empty for the batch's own source.
         frame: the archive's frame; empty when the archive is off.
+        addresses: recipients that its payloads name, normalised: whoever was erased is among them
+            or not in it.
     """
 
     batch_id: uuid.UUID
@@ -68,6 +71,7 @@ class Batch:
     expects: Mapping[str, str | None] = field(default_factory=dict)
     positions_of: str = ""
     frame: bytes = b""
+    addresses: frozenset[str] = frozenset()
 
     def to_bytes(self) -> bytes:
         """Write the batch as one string of bytes that `from_bytes` reads, without pickle."""
@@ -82,6 +86,7 @@ class Batch:
             "positions": dict(self.positions),
             "expects": dict(self.expects),
             "positions_of": self.positions_of,
+            "addresses": sorted(self.addresses),
         }
         head = json.dumps(about).encode()
         rows, quarantined = _to_ipc(self.rows), _to_ipc(self.quarantined)
@@ -114,6 +119,7 @@ class Batch:
             expects=about["expects"],
             positions_of=about["positions_of"],
             frame=bytes(view[start:]),
+            addresses=frozenset(about["addresses"]),
         )
 
 
@@ -148,6 +154,7 @@ class BatchBuilder:
         self._quarantined: list[tuple[Quarantined, Decoded]] = []
         self._ignored: Counter[Ignored] = Counter()
         self._received_at: tuple[datetime, datetime] | None = None
+        self._addresses: set[str] = set()
         self.rows = 0
         self.payloads = 0
         self.payload_bytes = 0
@@ -167,6 +174,8 @@ class BatchBuilder:
             self._quarantined.extend((one, decoded) for one in decoded.quarantined)
         if decoded.ignored:
             self._ignored.update(decoded.ignored)
+        if not decoded.events:
+            self._addresses |= find_addresses(decoded.raw.decode("utf-8", "replace"))
         if self._frame is not None:
             self._frame.add(decoded)
         at = decoded.received_at
@@ -193,6 +202,7 @@ class BatchBuilder:
         frame = b""
         if self._frame is not None and self.payloads:
             frame = self._frame.finish(positions or {}, positions_of)
+        addresses = frozenset(self._addresses | self._row_builder.addresses)
         batch = Batch(
             batch_id=self._batch_id,
             source=self.source,
@@ -207,6 +217,7 @@ class BatchBuilder:
             expects=expects or {},
             positions_of=positions_of,
             frame=frame,
+            addresses=addresses,
         )
         self._start(uuid.uuid4())
         return batch

@@ -58,12 +58,18 @@ def bind(path: Path) -> socket.socket:
     return bound
 
 
-def to_app(opened: OpenedWarehouse, *, on_broken: Callable[[], None]) -> Starlette:
+def to_app(
+    opened: OpenedWarehouse,
+    *,
+    on_broken: Callable[[], None],
+    on_rewrite: Callable[[], None] | None = None,
+) -> Starlette:
     """Make the application that serves ``opened``.
 
-    ``on_broken`` is called when a request finds the warehouse failed for good.
+    ``on_broken`` is called when a request finds the warehouse failed for good, ``on_rewrite`` when
+    one asks for the file to be rewritten; without it that is refused.
     """
-    door = _Door(opened, on_broken)
+    door = _Door(opened, on_broken, on_rewrite)
     return Starlette(
         routes=[
             Route("/v1/about", door.about),
@@ -73,6 +79,8 @@ def to_app(opened: OpenedWarehouse, *, on_broken: Callable[[], None]) -> Starlet
             Route("/v1/own", door.change_own, methods=["POST"]),
             Route("/v1/verify", door.verify, methods=["POST"]),
             Route("/v1/backup", door.back_up, methods=["POST"]),
+            Route("/v1/erase", door.erase, methods=["POST"]),
+            Route("/v1/rewrite", door.rewrite, methods=["POST"]),
         ],
         exception_handlers={
             DuckpostError: door.answer_fault,
@@ -85,9 +93,15 @@ def to_app(opened: OpenedWarehouse, *, on_broken: Callable[[], None]) -> Starlet
 class _Door:
     """What is behind each path."""
 
-    def __init__(self, opened: OpenedWarehouse, on_broken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        opened: OpenedWarehouse,
+        on_broken: Callable[[], None],
+        on_rewrite: Callable[[], None] | None,
+    ) -> None:
         self._opened = opened
         self._on_broken = on_broken
+        self._on_rewrite = on_rewrite
         self._readers = asyncio.Semaphore(MOST_READERS)
         self._writers = asyncio.Semaphore(MOST_WRITERS)
 
@@ -150,6 +164,20 @@ class _Door:
             return asdict(self._opened.back_up(folder, on_progress=on_progress))
 
         return stream_work(work, on_fault=self._note_fault)
+
+    async def erase(self, request: Request) -> Response:
+        address = json.loads(await _read_body(request, MAX_QUERY_BYTES))["address"]
+
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            return asdict(self._opened.erase(address, on_progress=on_progress))
+
+        return stream_work(work, on_fault=self._note_fault)
+
+    async def rewrite(self, _request: Request) -> Response:
+        if self._on_rewrite is None:
+            raise UsageError("this worker does not rewrite its file; stop it and try again")
+        self._on_rewrite()
+        return JSONResponse({})
 
     def answer_fault(self, _request: Request, error: Exception) -> Response:
         self._note_fault(error)

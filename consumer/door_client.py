@@ -17,6 +17,7 @@ from consumer.batch import Batch
 from consumer.errors import DuckpostError, QueryError, WarehouseError
 from consumer.warehouse import WriteResult
 from consumer.warehouse.backup import BackupResult
+from consumer.warehouse.erasure import ErasureResult
 from consumer.warehouse.place import Place
 from consumer.warehouse.recount import Finding
 
@@ -124,6 +125,14 @@ class DoorClient:
         """Have the worker copy its warehouse; the folder is one of the worker's file system."""
         asked = {"folder": str(folder.absolute())}
         return BackupResult(**self._follow("/v1/backup", asked, on_progress))
+
+    def erase(self, address: str, *, on_progress: OnProgress | None = None) -> ErasureResult:
+        """Have the worker erase an address."""
+        return ErasureResult(**self._follow("/v1/erase", {"address": address}, on_progress))
+
+    def rewrite(self) -> None:
+        """Have the worker drain, rewrite its file and start anew; returns before it does."""
+        self._ask("POST", "/v1/rewrite", b"{}")
 
     def close(self) -> None:
         """Nothing is kept open between calls."""

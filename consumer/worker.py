@@ -33,6 +33,7 @@ class End(Enum):
 
     DONE = "all is committed and acked, or handed back"
     LATE = "a source's thread did not end in time; what it holds is left for redelivery"
+    REWRITE = "all is committed and acked, and the file is to be rewritten"
     BROKEN = "the warehouse may not be written any more; a new process has to go on"
 
 
@@ -62,6 +63,7 @@ class Worker:
         self._min_free_bytes = warehouse.options.min_free_bytes
         self._telemetry = telemetry
         self._stop = stop or Stop()
+        self._is_to_rewrite = False
         self._clock = clock
         self._log = structlog.get_logger()
         for source in sources:
@@ -101,10 +103,17 @@ class Worker:
             intake.source.close()
         if self._stop.is_broken:
             return End.BROKEN
-        return End.LATE if is_late else End.DONE
+        if is_late:
+            return End.LATE
+        return End.REWRITE if self._is_to_rewrite else End.DONE
 
     def stop(self) -> None:
         """Ask for an orderly end: receive no more, commit, ack. Returns at once."""
+        self._stop.ask()
+
+    def stop_for_rewrite(self) -> None:
+        """Ask for the same, so that the file can be rewritten while nobody has it open."""
+        self._is_to_rewrite = True
         self._stop.ask()
 
     def break_off(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,14 +18,16 @@ from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
 from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
-from consumer.errors import EXIT_FAILED, WarehouseLocked
+from consumer.errors import EXIT_FAILED, WarehouseError, WarehouseLocked
 from consumer.listener import Listener
 from consumer.own_views import find_broken_views
 from consumer.settings import Settings, WarehouseSettings, load_settings
 from consumer.sources.http_app import HttpCounts
 from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
+from consumer.upkeep import Upkeep
 from consumer.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.rewriting import rewrite
 from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
 
 STANDBY_SECS = 1.0
@@ -54,6 +57,22 @@ def run(config: Path | None, warehouse: Path | None) -> None:
         # like a crash is safe, and closing under its feet is not.
         os._exit(EXIT_FAILED)
     file.close()
+    if end is End.REWRITE:
+        _rewrite(file)
+
+
+def _rewrite(file: Warehouse) -> None:
+    """Rewrite the file while no source receives, and start the same command anew."""
+    log = structlog.get_logger()
+    began = time.monotonic()
+    try:
+        rewrite(file.place, file.options)
+    except WarehouseError as error:
+        log.error("file not rewritten", error=str(error))  # noqa: TRY400 - the message is whole
+    else:
+        log.info("file rewritten", secs=round(time.monotonic() - began, 1))
+    # the same command line again, as when a worker replaces itself
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ)  # noqa: S606
 
 
 def _open(settings: WarehouseSettings) -> Warehouse | None:
@@ -109,7 +128,9 @@ def _work(file: Warehouse, settings: Settings) -> End:
                 url=f"{scheme}://{host}:{port}",
                 paths=[source.path for source in endpoints],
             )
-        app = door.to_app(OpenedWarehouse(file), on_broken=worker.break_off)
+        app = door.to_app(
+            OpenedWarehouse(file), on_broken=worker.break_off, on_rewrite=worker.stop_for_rewrite
+        )
         if settings.endpoint.is_open:
             bound = opening.bind(settings.endpoint)
             counts = Counts(telemetry.registry)
@@ -126,6 +147,8 @@ def _work(file: Warehouse, settings: Settings) -> End:
         for name, why in find_broken_views(OpenedWarehouse(file)).items():
             log.warning("own view broken", view=f"my.{name}", error=why)
         stop_on_signals(worker)
+        upkeep = Upkeep(file, settings.privacy, on_rewrite_due=worker.stop_for_rewrite)
+        stack.enter_context(upkeep)
         log.info(
             "worker started",
             warehouse=str(file.path),

@@ -29,6 +29,8 @@ class RowBuilder:
 
     Rows are kept apart by event type, each with its own columns only, and put together in
     `finish`: most of the sixty columns are empty for most types.
+
+    ``addresses`` are all that the events name as recipients, normalised, since the last `finish`.
     """
 
     def __init__(self, *, secret: bytes, store_subject: bool = True) -> None:
@@ -37,6 +39,7 @@ class RowBuilder:
         self._by_kind: dict[str, list[tuple[object, ...]]] = {}
         self._tables: list[pa.Table] = []
         self.rows = 0
+        self.addresses: set[str] = set()
 
     def add(self, event: SesEvent, *, received_at: datetime, region: str | None) -> int:
         """Add one validated event; returns how many rows it makes (at least one).
@@ -67,6 +70,8 @@ class RowBuilder:
         for written, own in detail.entries:
             address = self._address(written, destination if kind.name == "Bounce" else ())
             token = address.token if address else ""
+            if address is not None:
+                self.addresses.add(address.text)
             rows.append(
                 (
                     to_event_key(*detail.key, token),
@@ -88,6 +93,8 @@ class RowBuilder:
                 )
             )
             self.rows += 1
+        if len(destination) != 1 or not detail.entries[0][0]:
+            self.addresses.update(parse_address(one, self._secret).text for one in destination)
         if len(rows) >= _MOST_LOOSE_ROWS:
             self._tables.append(_to_table(kind, rows))
             self._by_kind[kind.name] = []
@@ -99,6 +106,7 @@ class RowBuilder:
         tables.extend(_to_table(KINDS[name], rows) for name, rows in self._by_kind.items() if rows)
         self._by_kind, self._tables = {}, []
         self.rows = 0
+        self.addresses = set()
         # the empty one brings the columns that none of these types has, and their order
         return pa.concat_tables([ROW_SCHEMA.empty_table(), *tables], promote_options="default")
 
@@ -145,6 +153,7 @@ class RowBuilder:
         meant = parse_address(destination[0], self._secret)
         if meant.text == address.text:
             return address
+        self.addresses.add(address.text)
         return Address(meant.text, meant.domain, meant.token, written, meant.is_simulator)
 
     def _is_simulator(self, address: Address | None, destination: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from consumer.settings.sections import (
     GrafanaSettings,
     HttpSettings,
     LogSettings,
+    PrivacySettings,
     TelemetrySettings,
     WarehouseSettings,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "HttpSettings",
     "KafkaSettings",
     "LogSettings",
+    "PrivacySettings",
     "S3Settings",
     "Section",
     "Settings",

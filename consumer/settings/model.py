@@ -12,6 +12,7 @@ from consumer.settings.sections import (
     GrafanaSettings,
     HttpSettings,
     LogSettings,
+    PrivacySettings,
     TelemetrySettings,
     WarehouseSettings,
 )
@@ -22,6 +23,7 @@ class Settings(Section):
     """The whole configuration."""
 
     warehouse: WarehouseSettings = WarehouseSettings()
+    privacy: PrivacySettings = PrivacySettings()
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()

@@ -108,3 +108,14 @@ class LogSettings(Section):
     format: Literal["auto", "json", "pretty"] = Field(
         "auto", description="`auto` is pretty on a terminal and JSON elsewhere"
     )
+
+
+class PrivacySettings(Section):
+    """How soon what is to be forgotten has left the disk."""
+
+    erase_rewrite_days: float = Field(
+        7.0,
+        ge=0,
+        description="how long after `erase` the worker rewrites the file, so that the last bytes "
+        "of the address leave it; one rewrite serves all erasures until then",
+    )

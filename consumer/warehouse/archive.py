@@ -60,6 +60,11 @@ class Archive:
             raise WarehouseFull(f"cannot write the archive in {self.folder}: {error}") from error
         return Segment(Path(self._file.name).name, offset, len(frame))
 
+    @property
+    def current(self) -> Path | None:
+        """The file that the next frame of this hour goes into."""
+        return None if self._file is None else Path(self._file.name)
+
     def close(self) -> None:
         """Close the current file; the next frame opens another."""
         if self._file is not None:

@@ -101,6 +101,8 @@ def back_up(
                         copier.copy(file, copy.file.with_name(name), copied.count)
                 for file in list_files(place.archive):
                     copied.complete(file, copy.archive / file.name)
+                if place.erased.exists():
+                    copied.complete(place.erased, copy.erased)
                 if place.gaps.exists():
                     copy.gaps.touch(mode=0o600)
                 note = _read_note(warehouse)

@@ -58,6 +58,11 @@ class Place:
         return self.file.with_suffix(".key")
 
     @property
+    def erased(self) -> Path:
+        """The tokens of erased addresses; a rebuild needs them as much as the key."""
+        return self.file.with_suffix(".erased")
+
+    @property
     def archive(self) -> Path:
         """The payloads, an hour a file."""
         return self.file.with_suffix(".archive")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -22,6 +22,7 @@ from consumer.errors import (
 from consumer.frame import Head, to_release_frame
 from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
+from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.own_sql import apply_own, parse_own
@@ -29,6 +30,8 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
+
+T = TypeVar("T")
 
 _READ_ROWS = 10_000
 _HAS_GAPS = """
@@ -56,6 +59,7 @@ class Warehouse:
         self._connection, self.upgrade = connect(self._place, self.options)
         self._standing = Standing(self._connection)
         self._verdicts_statement = to_verdicts_statement(self._connection)
+        self.erased = ErasedList(self._place.erased, self.secret)
         self._archive = Archive(self._place.archive) if self.options.archive else None
         ((has_gaps,),) = self._connection.execute(_HAS_GAPS).fetchall()
         if has_gaps:
@@ -104,6 +108,7 @@ class Warehouse:
         with self._lock:
             began = time.monotonic()
             self._check_room()
+            batch = self.erased.screen(batch)
             with self._transaction(f"writing batch {batch.batch_id} of {batch.source}"):
                 result = write_batch(
                     self._connection,
@@ -176,6 +181,22 @@ class Warehouse:
                 reader.close()
         finally:
             cursor.close()
+
+    def change(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
+        with self._lock, self._transaction(doing):
+            return work(self._connection)
+
+    def start_archive_file(self) -> None:
+        """Have the next batch open a new file: those that are there do not change any more."""
+        with self._lock:
+            if self._archive is not None:
+                self._archive.close()
+
+    def is_writing(self, file: Path) -> bool:
+        """Whether batches still go into this file of the archive."""
+        with self._lock:
+            return self._archive is not None and self._archive.current == file
 
     def publish(self, *, on_broken: Callable[[], None]) -> Publication:
         """Make what other programs may read, for each role; it ends when the warehouse closes.
