@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import zstandard
 
 from consumer.warehouse.archive import Segment, Torn, read_frames, read_segment
+from consumer.warehouse.rollups import FROZEN_UNTIL, to_comparisons
 from consumer.warehouse.warehouse import Warehouse
 
 
@@ -164,6 +166,18 @@ _CHECKS: Final = (
         """,
     ),
     (
+        "rare events: rows whose event is gone",
+        """
+        select 0, count(*) from (
+            select event_key from rare_events
+            except all
+            select event_key from events
+            where event_type in ('Bounce', 'Complaint', 'Reject', 'Rendering Failure',
+                'DeliveryDelay')
+        )
+        """,
+    ),
+    (
         "waiting: rows whose event is gone",
         """
         select 0, count(*) from waiting where event_key not in (select event_key from events)
@@ -180,8 +194,9 @@ def verify(
     ``on_progress`` gets checks done and checks in all; what it raises ends the work.
     """
     findings = []
-    steps = len(_CHECKS) + 1
-    for number, (check, sql) in enumerate(_CHECKS):
+    checks = (*_CHECKS, *_to_rollup_checks(warehouse))
+    steps = len(checks) + 1
+    for number, (check, sql) in enumerate(checks):
         if on_progress is not None:
             on_progress(number, steps)
         with warehouse.read(sql) as reader:
@@ -191,6 +206,15 @@ def verify(
         on_progress(steps - 1, steps)
     findings.extend(_verify_archive(warehouse))
     return findings
+
+
+def _to_rollup_checks(warehouse: Warehouse) -> list[tuple[str, str]]:
+    with warehouse.read(FROZEN_UNTIL) as reader:
+        frozen = [datetime.fromisoformat(row["value"]) for row in reader.read_all().to_pylist()]
+    return [
+        (f"rollups: keys of {rollup} that differ from a recount of the events", sql)
+        for rollup, sql in to_comparisons(frozen[0] if frozen else None)
+    ]
 
 
 def _verify_archive(warehouse: Warehouse) -> Iterator[Finding]:

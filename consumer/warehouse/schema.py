@@ -16,6 +16,7 @@ import duckdb
 import pyarrow.csv
 
 from consumer.errors import WarehouseError, WarehouseNewer
+from consumer.warehouse.rollups import recompute
 
 _SEEDS: Final = ("providers", "machine_rules")
 _RECORD: Final = """
@@ -143,6 +144,9 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path, *, time_zone: s
     _set_fact(connection, "definitions_version", version)
     connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
     _set_fact(connection, "code_sha256", digest.hexdigest())
+    # days, classes and providers may mean something else now
+    if connection.execute("select 1 from events limit 1").fetchall():
+        recompute(connection)
     connection.execute("commit")
 
 

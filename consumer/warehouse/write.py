@@ -14,10 +14,12 @@ from consumer.batch import Batch
 from consumer.errors import PositionMoved
 from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
+from consumer.warehouse.deltas import add_deltas
 from consumer.warehouse.forms import judge
 from consumer.warehouse.identities import learn_identities
 from consumer.warehouse.marks import mark_repeats, place_marks
 from consumer.warehouse.messages import complete_waiting, find_facts, wait
+from consumer.warehouse.rollups import fold_when_many
 
 _NO_VERDICTS: Final = (
     "create or replace temp table verdicts as select 0 as ordinal, '' as machine_rule where false"
@@ -111,9 +113,10 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     4. Complete rows that waited for a Send of this batch.
     5. Give the marks of things counted once to their least events.
     6. Learn which identity stands behind a source address.
-    7. Take out of quarantine what this batch replays, then quarantine what no schema accepted:
+    7. Enter what all this changes in the counts.
+    8. Take out of quarantine what this batch replays, then quarantine what no schema accepted:
        a payload that is refused again stays.
-    8. Append the frame to the archive, then the ledger's row that names it and the positions.
+    9. Append the frame to the archive, then the ledger's row that names it and the positions.
 
     Args:
         connection: the writer's.
@@ -144,10 +147,10 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
             staying = _keep(connection, rows)
             connection.register("staying", staying)
             _store(connection, staying, standing, verdicts_statement)
-    # 7
+    # 8
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
-    # 8
+    # 9
     if segment is None and append is not None and batch.frame:
         segment = append(batch.frame)
     result = WriteResult(
@@ -204,6 +207,9 @@ def _store(
         place_marks(connection, marked)
     # 6
     learn_identities(connection)
+    # 7
+    add_deltas(connection, rows, has_poor=has_poor)
+    fold_when_many(connection)
 
 
 def _judge_machines(

@@ -31,6 +31,8 @@ select
     coalesce(
         e.identity, i.identity, nullif(split_part(e.source, '@', -1), ''), e.from_domain
     ) as identity,
+    e.identity as own_identity,
+    e.source,
     case
         when e.configuration_set is null
             then coalesce(
@@ -125,6 +127,10 @@ comment on column countable_events.configuration_set is
 'Configuration set of the message.';
 comment on column countable_events.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
+comment on column countable_events.own_identity is
+'sourceArn''s identity; NULL where the event names none.';
+comment on column countable_events.source is
+'Address the message was sent from.';
 comment on column countable_events.identity_without_set is
 'The identity where the message has no configuration set: it then stands for the set in coverage and denominators.';
 comment on column countable_events.identity_account is

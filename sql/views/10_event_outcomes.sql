@@ -17,6 +17,8 @@ select
     e.region,
     e.configuration_set,
     e.identity,
+    e.own_identity,
+    e.source,
     e.identity_without_set,
     e.identity_account,
     e.tenant,
@@ -274,6 +276,10 @@ comment on column event_outcomes.configuration_set is
 'Configuration set of the message.';
 comment on column event_outcomes.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
+comment on column event_outcomes.own_identity is
+'sourceArn''s identity; NULL where the event names none.';
+comment on column event_outcomes.source is
+'Address the message was sent from.';
 comment on column event_outcomes.identity_without_set is
 'The identity where the message has no configuration set: it then stands for the set in coverage and denominators.';
 comment on column event_outcomes.identity_account is

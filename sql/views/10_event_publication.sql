@@ -1,46 +1,58 @@
 -- grain: one row per (account, region, configuration_set, identity_without_set)
 create or replace view event_publication as
+with days as (
+    select
+        s.axis_day as cohort_day,
+        null::date as event_day,
+        s.account,
+        s.region,
+        s.configuration_set,
+        s.identity_without_set,
+        s.event_type,
+        is_plausible(s.axis_day::timestamp) as is_plausible
+    from coverage_days('cohort_day') as s
+    union all
+    select
+        null::date as cohort_day,
+        e.axis_day as event_day,
+        e.account,
+        e.region,
+        e.configuration_set,
+        e.identity_without_set,
+        e.event_type,
+        is_plausible(e.axis_day::timestamp) as is_plausible
+    from coverage_days('event_day') as e
+)
+
 select
     c.account,
     c.region,
     c.configuration_set,
     c.identity_without_set,
     min(c.cohort_day) filter (
-        where c.event_type = 'Delivery' and is_plausible(c.sent_at)
+        where c.event_type = 'Delivery' and c.is_plausible
     ) as deliveries_from_day,
     max(c.cohort_day) filter (
-        where c.event_type = 'Delivery' and is_plausible(c.sent_at)
+        where c.event_type = 'Delivery' and c.is_plausible
     ) as deliveries_to_day,
     bool_or(c.event_type = 'DeliveryDelay') as has_delivery_delay,
     bool_or(c.event_type = 'Subscription') as has_subscription,
     report_day_starts_at(
-        report_day(
-            min(c.event_at) filter (
-                where c.event_type = 'Open' and is_plausible(c.event_at)
-            )
-        )
-    ) as opens_from,
+        min(c.event_day) filter (where c.event_type = 'Open' and c.is_plausible)
+    )
+        as opens_from,
     report_day_starts_at(
-        report_day(
-            max(c.event_at) filter (
-                where c.event_type = 'Open' and is_plausible(c.event_at)
-            )
-        ) + 1
-    ) as opens_until,
+        max(c.event_day) filter (where c.event_type = 'Open' and c.is_plausible) + 1
+    )
+        as opens_until,
     report_day_starts_at(
-        report_day(
-            min(c.event_at) filter (
-                where c.event_type = 'Click' and is_plausible(c.event_at)
-            )
-        )
-    ) as clicks_from,
+        min(c.event_day) filter (where c.event_type = 'Click' and c.is_plausible)
+    )
+        as clicks_from,
     report_day_starts_at(
-        report_day(
-            max(c.event_at) filter (
-                where c.event_type = 'Click' and is_plausible(c.event_at)
-            )
-        ) + 1
-    ) as clicks_until,
+        max(c.event_day) filter (where c.event_type = 'Click' and c.is_plausible) + 1
+    )
+        as clicks_until,
     nullif(
         concat_ws(
             ', ',
@@ -56,7 +68,7 @@ select
         ),
         ''
     ) as missing_event_types
-from countable_events as c
+from days as c
 group by c.account, c.region, c.configuration_set, c.identity_without_set;
 
 comment on view event_publication is

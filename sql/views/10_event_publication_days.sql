@@ -3,20 +3,20 @@
 create or replace view event_publication_days as
 with days as (
     select
-        o.cohort_day,
-        o.account,
-        o.region,
-        o.configuration_set,
-        o.identity_without_set,
-        sum(o.sends)::bigint as sends,
-        sum(o.outcomes)::bigint as outcomes
-    from event_outcomes as o
+        c.axis_day as cohort_day,
+        c.account,
+        c.region,
+        c.configuration_set,
+        c.identity_without_set,
+        sum(c.sends)::bigint as sends,
+        sum(c.outcomes)::bigint as outcomes
+    from coverage_days('cohort_day') as c
     group by
-        o.cohort_day,
-        o.account,
-        o.region,
-        o.configuration_set,
-        o.identity_without_set
+        c.axis_day,
+        c.account,
+        c.region,
+        c.configuration_set,
+        c.identity_without_set
 )
 
 select

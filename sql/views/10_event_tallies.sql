@@ -150,7 +150,8 @@ select
         when coalesce(d.has_subscription, false) then o.single_recipient_deliveries
         else 0
     end as list_deliveries,
-    d.denominator_basis,
+    case when has_basis(o.event_type) then d.denominator_basis end
+        as denominator_basis,
     d.missing_event_types
 from event_outcomes as o
 left join event_publication_days as d

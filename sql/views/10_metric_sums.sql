@@ -1,16 +1,15 @@
--- Sums of event_tallies. The first stands behind the views by configuration set and by
--- provider, the second behind any other question; the lists are the same, by a test.
+-- Sums of what event_tallies has. The first, from the rollups, stands behind the views
+-- by configuration set and by provider, the second behind any other question; the lists
+-- are the same, by a test.
 
 -- Sums by the period on one axis (event_hour, event_day, cohort_hour, cohort_day), with
 -- or without the mailbox provider. The axis is a constant where the macro is used, so
 -- the case folds away and a filter on period reaches the scan.
 create or replace macro configuration_set_sums(axis, by_provider) as table
     select
-        case axis
-            when 'event_hour' then t.event_hour
-            when 'event_day' then t.event_day::timestamp
-            when 'cohort_hour' then t.cohort_hour
-            when 'cohort_day' then t.cohort_day::timestamp
+        case
+            when ends_with(axis, 'hour') then t.period
+            else t.period_day::timestamp
         end as period,
         t.account,
         t.region,
@@ -81,13 +80,11 @@ create or replace macro configuration_set_sums(axis, by_provider) as table
             )
         end as denominator_basis,
         max(t.missing_event_types) as missing_event_types
-    from event_tallies as t
+    from rollup_tallies(axis, by_provider, false) as t
     group by
-        case axis
-            when 'event_hour' then t.event_hour
-            when 'event_day' then t.event_day::timestamp
-            when 'cohort_hour' then t.cohort_hour
-            when 'cohort_day' then t.cohort_day::timestamp
+        case
+            when ends_with(axis, 'hour') then t.period
+            else t.period_day::timestamp
         end,
         t.account,
         t.region,

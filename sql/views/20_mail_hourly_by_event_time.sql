@@ -2,7 +2,7 @@
 -- provider)
 create or replace view mail_hourly_by_event_time as
 select
-    t.event_hour,
+    t.period as event_hour,
     t.account,
     t.region,
     t.configuration_set,
@@ -50,9 +50,9 @@ select
     sum(t.open_tracked_deliveries)::bigint as open_tracked_deliveries,
     sum(t.click_tracked_deliveries)::bigint as click_tracked_deliveries,
     sum(t.list_deliveries)::bigint as list_deliveries
-from event_tallies as t
+from rollup_tallies('event_hour', true, true) as t
 group by
-    t.event_hour,
+    t.period,
     t.account,
     t.region,
     t.configuration_set,

@@ -2,7 +2,7 @@
 -- provider)
 create or replace view mail_hourly_by_send_cohort as
 select
-    t.cohort_hour,
+    t.period as cohort_hour,
     t.account,
     t.region,
     t.configuration_set,
@@ -60,10 +60,10 @@ select
     sum(t.open_tracked_deliveries)::bigint as open_tracked_deliveries,
     sum(t.click_tracked_deliveries)::bigint as click_tracked_deliveries,
     sum(t.list_deliveries)::bigint as list_deliveries,
-    t.cohort_hour + interval 1 hour as cohort_ends_at
-from event_tallies as t
+    t.period + interval 1 hour as cohort_ends_at
+from rollup_tallies('cohort_hour', true, true) as t
 group by
-    t.cohort_hour,
+    t.period,
     t.account,
     t.region,
     t.configuration_set,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from consumer.resources import sql_folder
+from consumer.warehouse.rollups import recompute
 
 Row = dict[str, object]
 Log = Callable[..., Row]
@@ -21,6 +22,7 @@ PROVIDERS = [("gmail.example", "Gmail", False), ("yahoo.example", "Yahoo", True)
 NOT_A_COMPLAINT = {"not-spam", "auth-failure", "virus"}
 TAGS = pa.map_(pa.string(), pa.list_(pa.string()))
 TYPES = {"tags": TAGS, "link_tags": TAGS}
+ROLLUPS = ("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage")
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 
 
@@ -104,6 +106,8 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> N
     """Replace what is in the warehouse by these rows and their marks."""
     connection.execute("delete from events")
     connection.execute("delete from marks")
+    for table in ROLLUPS:
+        connection.execute(f"delete from {table}")  # noqa: S608  our own names
     if not rows:
         return
     names = sorted({name for row in rows for name in row})
@@ -116,6 +120,7 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> N
     marks = to_marks(rows)
     if marks:
         connection.executemany("insert into marks values (?, ?, ?, ?, ?)", marks)
+    recompute(connection)
 
 
 @pytest.fixture(scope="session")

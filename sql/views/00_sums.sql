@@ -1,0 +1,226 @@
+-- What rollups and the views over events have in common.
+
+-- Whether an event of this type stands in a denominator, or makes one: only then does
+-- it matter what was published on the day of its sending.
+create or replace macro has_basis(event_type) as (
+    event_type not in ('Open', 'Click', 'Complaint', 'Subscription')
+);
+
+-- Whose mail it is: the event's own identity, what is known of its source, its domain.
+create or replace macro identity_of(own, known, source, from_domain) as (
+    coalesce(own, known, nullif(split_part(source, '@', -1), ''), from_domain)
+);
+-- What the rollups say, with what is not folded into them yet. The axis is event_hour,
+-- event_day, cohort_hour or cohort_day, a constant where a macro is used.
+
+-- Rows of one axis to be added up.
+create or replace macro rollup_rows(axis) as table
+    select
+        r.period,
+        r.period_day,
+        r.other_day,
+        r.account,
+        r.region,
+        r.configuration_set,
+        r.identity,
+        r.source,
+        r.from_domain,
+        r.provider,
+        r.events,
+        r.sends,
+        r.rejects,
+        r.rendering_failures,
+        r.suppressed,
+        r.attempted,
+        r.outcomes,
+        r.deliveries,
+        r.accepted,
+        r.single_recipient_deliveries,
+        r.fbl_deliveries,
+        r.hard_bounces,
+        r.soft_bounces,
+        r.undetermined_bounces,
+        r.block_bounces,
+        r.auto_replies,
+        r.aws_bounces,
+        r.aws_sends,
+        r.aws_outcomes,
+        r.complaints,
+        r.fbl_complaints,
+        r.auth_failure_complaints,
+        r.virus_complaints,
+        r.delays,
+        r.ses_delays,
+        r.receiver_delays,
+        r.unsubscribes,
+        r.opens,
+        r.machine_opens,
+        r.unique_opens,
+        r.unique_human_opens,
+        r.unique_human_opens_24h,
+        r.unique_human_opens_72h,
+        r.unique_human_opens_7d,
+        r.clicks,
+        r.machine_clicks,
+        r.unique_clicks,
+        r.unique_human_clicks,
+        r.unique_human_clicks_24h,
+        r.unique_human_clicks_72h,
+        r.unique_human_clicks_7d,
+        r.unique_engaged,
+        r.unique_human_engaged
+    from
+        query_table(
+            case
+                when starts_with(axis, 'event') then 'rollup_hourly_by_event_time'
+                else 'rollup_hourly_by_send_cohort'
+            end
+        ) as r
+    union all
+    select
+        case
+            when starts_with(axis, 'event') then date_trunc('hour', d.event_at)
+            else date_trunc('hour', d.sent_at)
+        end as period,
+        case
+            when starts_with(axis, 'event') then report_day(d.event_at)
+            else report_day(d.sent_at)
+        end as period_day,
+        case
+            when starts_with(axis, 'event')
+                then case when has_basis(d.event_type) then report_day(d.sent_at) end
+            when d.event_type = 'Delivery' then report_day(d.event_at)
+        end as other_day,
+        d.account,
+        d.region,
+        d.configuration_set,
+        d.identity,
+        d.source,
+        d.from_domain,
+        d.provider,
+        d.n as events,
+        d.n * ((d.counts >> 0) & 1) as sends,
+        d.n * ((d.counts >> 1) & 1) as rejects,
+        d.n * ((d.counts >> 2) & 1) as rendering_failures,
+        d.n * ((d.counts >> 3) & 1) as suppressed,
+        d.n * ((d.counts >> 4) & 1) as attempted,
+        d.n * ((d.counts >> 5) & 1) as outcomes,
+        d.n * ((d.counts >> 6) & 1) as deliveries,
+        d.n * ((d.counts >> 7) & 1) as accepted,
+        d.n * ((d.counts >> 8) & 1) as single_recipient_deliveries,
+        d.n * ((d.counts >> 9) & 1) as fbl_deliveries,
+        d.n * ((d.counts >> 10) & 1) as hard_bounces,
+        d.n * ((d.counts >> 11) & 1) as soft_bounces,
+        d.n * ((d.counts >> 12) & 1) as undetermined_bounces,
+        d.n * ((d.counts >> 13) & 1) as block_bounces,
+        d.n * ((d.counts >> 14) & 1) as auto_replies,
+        d.n * ((d.counts >> 15) & 1) as aws_bounces,
+        d.n * ((d.counts >> 16) & 1) as aws_sends,
+        d.n * ((d.counts >> 17) & 1) as aws_outcomes,
+        d.n * ((d.counts >> 18) & 1) as complaints,
+        d.n * ((d.counts >> 19) & 1) as fbl_complaints,
+        d.n * ((d.counts >> 20) & 1) as auth_failure_complaints,
+        d.n * ((d.counts >> 21) & 1) as virus_complaints,
+        d.n * ((d.counts >> 22) & 1) as delays,
+        d.n * ((d.counts >> 23) & 1) as ses_delays,
+        d.n * ((d.counts >> 24) & 1) as receiver_delays,
+        d.n * ((d.counts >> 25) & 1) as unsubscribes,
+        d.n * ((d.counts >> 26) & 1) as opens,
+        d.n * ((d.counts >> 27) & 1) as machine_opens,
+        d.n * ((d.counts >> 28) & 1) as unique_opens,
+        d.n * ((d.counts >> 29) & 1) as unique_human_opens,
+        d.n * ((d.counts >> 30) & 1) as unique_human_opens_24h,
+        d.n * ((d.counts >> 31) & 1) as unique_human_opens_72h,
+        d.n * ((d.counts >> 32) & 1) as unique_human_opens_7d,
+        d.n * ((d.counts >> 33) & 1) as clicks,
+        d.n * ((d.counts >> 34) & 1) as machine_clicks,
+        d.n * ((d.counts >> 35) & 1) as unique_clicks,
+        d.n * ((d.counts >> 36) & 1) as unique_human_clicks,
+        d.n * ((d.counts >> 37) & 1) as unique_human_clicks_24h,
+        d.n * ((d.counts >> 38) & 1) as unique_human_clicks_72h,
+        d.n * ((d.counts >> 39) & 1) as unique_human_clicks_7d,
+        d.n * ((d.counts >> 40) & 1) as unique_engaged,
+        d.n * ((d.counts >> 41) & 1) as unique_human_engaged
+    from rollup_deltas as d;
+
+-- What each configuration set (or identity, where there is none) was heard to publish.
+-- The axis is event_day or cohort_day.
+create or replace macro coverage_days(axis) as table
+    with said as (
+        select
+            r.axis_day,
+            r.account,
+            r.region,
+            r.configuration_set,
+            r.identity,
+            r.source,
+            r.from_domain,
+            r.event_type,
+            r.events,
+            r.sends,
+            r.outcomes
+        from rollup_coverage as r
+        where r.axis = axis
+        union all
+        select
+            report_day(case axis when 'event_day' then d.event_at else d.sent_at end)
+                as axis_day,
+            d.account,
+            d.region,
+            d.configuration_set,
+            case when d.configuration_set is null then d.identity end as identity,
+            case when d.configuration_set is null then d.source end as source,
+            case when d.configuration_set is null then d.from_domain end as from_domain,
+            d.event_type,
+            d.n as events,
+            d.n * ((d.counts >> 0) & 1) as sends,
+            d.n * ((d.counts >> 5) & 1) as outcomes
+        from rollup_deltas as d
+    ),
+
+    summed as (
+        select
+            s.axis_day,
+            s.account,
+            s.region,
+            s.configuration_set,
+            s.identity,
+            s.source,
+            s.from_domain,
+            s.event_type,
+            sum(s.events)::bigint as events,
+            sum(s.sends)::bigint as sends,
+            sum(s.outcomes)::bigint as outcomes
+        from said as s
+        group by
+            s.axis_day,
+            s.account,
+            s.region,
+            s.configuration_set,
+            s.identity,
+            s.source,
+            s.from_domain,
+            s.event_type
+    )
+
+    select
+        s.axis_day,
+        s.account,
+        s.region,
+        s.configuration_set,
+        case
+            when s.configuration_set is null
+                then identity_of(s.identity, i.identity, s.source, s.from_domain)
+        end as identity_without_set,
+        s.event_type,
+        s.events,
+        s.sends,
+        s.outcomes
+    from summed as s
+    left join identities as i
+        on
+            s.identity is null
+            and s.source = i.source
+            and s.account is not distinct from i.account
+            and s.region is not distinct from i.region
+    where s.events > 0;

@@ -1,0 +1,246 @@
+-- rollup_rows with whose mail it is and the denominators that depend on what is
+-- published: what event_tallies says row by row, in sums. With or without the mailbox
+-- provider and, where there is a configuration set, the identity.
+create or replace macro rollup_tallies(axis, by_provider, by_identity) as table
+    with summed as (
+        select
+            r.period,
+            r.period_day,
+            r.other_day,
+            case
+                when starts_with(axis, 'event') then r.other_day
+                else r.period_day
+            end as cohort_day,
+            case
+                when starts_with(axis, 'event') then r.period_day
+                else r.other_day
+            end as event_day,
+            r.account,
+            r.region,
+            r.configuration_set,
+            case
+                when by_identity or r.configuration_set is null then r.identity
+            end as identity,
+            case
+                when by_identity or r.configuration_set is null then r.source
+            end as source,
+            case
+                when by_identity or r.configuration_set is null then r.from_domain
+            end as from_domain,
+            case when by_provider then r.provider end as provider,
+            sum(r.events) as events,
+            sum(r.sends) as sends,
+            sum(r.rejects) as rejects,
+            sum(r.rendering_failures) as rendering_failures,
+            sum(r.suppressed) as suppressed,
+            sum(r.attempted) as attempted,
+            sum(r.outcomes) as outcomes,
+            sum(r.deliveries) as deliveries,
+            sum(r.accepted) as accepted,
+            sum(r.single_recipient_deliveries) as single_recipient_deliveries,
+            sum(r.fbl_deliveries) as fbl_deliveries,
+            sum(r.hard_bounces) as hard_bounces,
+            sum(r.soft_bounces) as soft_bounces,
+            sum(r.undetermined_bounces) as undetermined_bounces,
+            sum(r.block_bounces) as block_bounces,
+            sum(r.auto_replies) as auto_replies,
+            sum(r.aws_bounces) as aws_bounces,
+            sum(r.aws_sends) as aws_sends,
+            sum(r.aws_outcomes) as aws_outcomes,
+            sum(r.complaints) as complaints,
+            sum(r.fbl_complaints) as fbl_complaints,
+            sum(r.auth_failure_complaints) as auth_failure_complaints,
+            sum(r.virus_complaints) as virus_complaints,
+            sum(r.delays) as delays,
+            sum(r.ses_delays) as ses_delays,
+            sum(r.receiver_delays) as receiver_delays,
+            sum(r.unsubscribes) as unsubscribes,
+            sum(r.opens) as opens,
+            sum(r.machine_opens) as machine_opens,
+            sum(r.unique_opens) as unique_opens,
+            sum(r.unique_human_opens) as unique_human_opens,
+            sum(r.unique_human_opens_24h) as unique_human_opens_24h,
+            sum(r.unique_human_opens_72h) as unique_human_opens_72h,
+            sum(r.unique_human_opens_7d) as unique_human_opens_7d,
+            sum(r.clicks) as clicks,
+            sum(r.machine_clicks) as machine_clicks,
+            sum(r.unique_clicks) as unique_clicks,
+            sum(r.unique_human_clicks) as unique_human_clicks,
+            sum(r.unique_human_clicks_24h) as unique_human_clicks_24h,
+            sum(r.unique_human_clicks_72h) as unique_human_clicks_72h,
+            sum(r.unique_human_clicks_7d) as unique_human_clicks_7d,
+            sum(r.unique_engaged) as unique_engaged,
+            sum(r.unique_human_engaged) as unique_human_engaged
+        from rollup_rows(axis) as r
+        group by
+            r.period,
+            r.period_day,
+            r.other_day,
+            r.account,
+            r.region,
+            r.configuration_set,
+            case
+                when by_identity or r.configuration_set is null then r.identity
+            end,
+            case
+                when by_identity or r.configuration_set is null then r.source
+            end,
+            case
+                when by_identity or r.configuration_set is null then r.from_domain
+            end,
+            case when by_provider then r.provider end
+    ),
+
+    known as (
+        select
+            s.*,
+            identity_of(s.identity, i.identity, s.source, s.from_domain)
+                as resolved_identity
+        from summed as s
+        left join identities as i
+            on
+                s.identity is null
+                and s.source = i.source
+                and s.account is not distinct from i.account
+                and s.region is not distinct from i.region
+        where s.events > 0
+    )
+
+    select
+        r.period,
+        r.period_day,
+        r.account,
+        r.region,
+        r.configuration_set,
+        r.resolved_identity as identity,
+        r.provider,
+        r.events,
+        r.sends,
+        r.rejects,
+        r.rendering_failures,
+        r.suppressed,
+        r.attempted,
+        r.outcomes,
+        r.deliveries,
+        r.accepted,
+        r.single_recipient_deliveries,
+        r.fbl_deliveries,
+        r.hard_bounces,
+        r.soft_bounces,
+        r.undetermined_bounces,
+        r.block_bounces,
+        r.auto_replies,
+        r.aws_bounces,
+        r.aws_sends,
+        r.complaints,
+        r.fbl_complaints,
+        r.auth_failure_complaints,
+        r.virus_complaints,
+        r.delays,
+        r.ses_delays,
+        r.receiver_delays,
+        r.unsubscribes,
+        r.opens,
+        r.machine_opens,
+        r.unique_opens,
+        r.unique_human_opens,
+        r.unique_human_opens_24h,
+        r.unique_human_opens_72h,
+        r.unique_human_opens_7d,
+        r.clicks,
+        r.machine_clicks,
+        r.unique_clicks,
+        r.unique_human_clicks,
+        r.unique_human_clicks_24h,
+        r.unique_human_clicks_72h,
+        r.unique_human_clicks_7d,
+        r.unique_engaged,
+        r.unique_human_engaged,
+        case
+            when d.denominator_basis = 'sends' then r.attempted
+            when coalesce(d.is_delivery_published, false) then r.outcomes
+            else 0
+        end as attempted_or_outcomes,
+        case
+            when not coalesce(d.is_delivery_published, false) then 0
+            when d.denominator_basis = 'sends' then r.attempted
+            else r.outcomes
+        end as delivery_attempts,
+        case
+            when
+                d.denominator_basis = 'sends'
+                and coalesce(d.is_delivery_published, false)
+                then r.sends
+            else 0
+        end as delivery_sends,
+        case
+            when
+                d.denominator_basis = 'sends'
+                and coalesce(d.is_delivery_published, false)
+                then r.deliveries
+            else 0
+        end as sent_deliveries,
+        case
+            when
+                d.denominator_basis = 'sends'
+                and coalesce(d.is_delivery_published, false)
+                then r.attempted
+            else 0
+        end as lost_attempts,
+        case
+            when
+                d.denominator_basis = 'sends'
+                and coalesce(d.is_delivery_published, false)
+                then r.outcomes
+            else 0
+        end as known_outcomes,
+        case
+            when not coalesce(p.has_delivery_delay, false) then 0
+            when d.denominator_basis = 'sends' then r.attempted
+            when coalesce(d.is_delivery_published, false) then r.outcomes
+            else 0
+        end as delay_attempts,
+        case
+            when d.denominator_basis = 'sends' then r.aws_sends
+            when coalesce(d.is_delivery_published, false) then r.aws_outcomes
+            else 0
+        end as aws_mail,
+        case
+            when
+                r.event_day >= report_day(p.opens_from)
+                and r.event_day < report_day(p.opens_until)
+                then r.single_recipient_deliveries
+            else 0
+        end as open_tracked_deliveries,
+        case
+            when
+                r.event_day >= report_day(p.clicks_from)
+                and r.event_day < report_day(p.clicks_until)
+                then r.single_recipient_deliveries
+            else 0
+        end as click_tracked_deliveries,
+        case
+            when coalesce(p.has_subscription, false)
+                then r.single_recipient_deliveries
+            else 0
+        end as list_deliveries,
+        d.denominator_basis,
+        p.missing_event_types
+    from known as r
+    left join event_publication as p
+        on
+            r.account is not distinct from p.account
+            and r.region is not distinct from p.region
+            and r.configuration_set is not distinct from p.configuration_set
+            and case
+                when r.configuration_set is null then r.resolved_identity
+            end is not distinct from p.identity_without_set
+    left join event_publication_days as d
+        on
+            r.cohort_day = d.cohort_day
+            and r.account is not distinct from d.account
+            and r.region is not distinct from d.region
+            and r.configuration_set is not distinct from d.configuration_set
+            and case
+                when r.configuration_set is null then r.resolved_identity
+            end is not distinct from d.identity_without_set;

@@ -1,0 +1,328 @@
+"""Rollups say what a recount of the events says, whatever came, in whatever order and batches."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consumer.warehouse import Warehouse
+from consumer.warehouse.rollups import compact, fold, recompute
+
+if TYPE_CHECKING:
+    from tests.warehouse.conftest import Desk
+
+Payload = dict[str, Any]
+
+START = datetime(2026, 3, 2, 22, 40, tzinfo=UTC)
+ARN = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"
+SETS = ("orders", "news", None)
+ROLLED = ("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage")
+
+
+def new_random(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - test data
+
+
+def to_text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def to_mail(number: int, sent_at: datetime, recipients: list[str]) -> Payload:
+    """The mail object of an event (docs.aws.amazon.com/ses/latest/dg/event-publishing-…)."""
+    chosen = SETS[number % len(SETS)]
+    tags = {"ses:configuration-set": [chosen]} if chosen else {}
+    return {
+        "timestamp": to_text(sent_at),
+        "source": f"sender{number % 2}@example.com",
+        "sourceArn": ARN,
+        "sendingAccountId": "111122223333",
+        "messageId": f"0102017c{number:08x}-0000-0000-0000-000000000000-000000",
+        "destination": recipients,
+        "tags": {**tags, "ses:from-domain": ["example.com"], "campaign": [f"c{number % 3}"]},
+    }
+
+
+def publish(kind: str, mail: Payload, **detail: object) -> Payload:
+    """An event as event publishing sends it."""
+    name = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}.get(
+        kind, kind[0].lower() + kind[1:]
+    )
+    return {"eventType": kind, "mail": mail, name: detail}
+
+
+def notify(event: Payload) -> Payload:
+    """The same event as an identity's notification: without tags, its instants cut."""
+    kind = event["eventType"]
+    name = kind.lower()
+    mail = {key: value for key, value in event["mail"].items() if key != "tags"}
+    detail = dict(event[name])
+    detail["timestamp"] = detail["timestamp"][:19] + ".000Z"
+    return {"notificationType": kind, "mail": mail, name: detail}
+
+
+def to_bounce(mail: Payload, at: datetime, recipient: str, rng: random.Random) -> Payload:
+    number = rng.randrange(10**9)
+    return publish(
+        "Bounce",
+        mail,
+        bounceType=rng.choice(["Permanent", "Transient", "Undetermined"]),
+        bounceSubType=rng.choice(["General", "Suppressed", "OnAccountSuppressionList", "NoEmail"]),
+        bouncedRecipients=[
+            {"emailAddress": recipient, "action": "failed", "status": "5.7.1",
+             "diagnosticCode": "smtp; 550 5.7.1 listed at spamhaus"},
+        ],
+        timestamp=to_text(at),
+        feedbackId=f"bounce-{number}",
+        reportingMTA="dns; a.example",
+    )  # fmt: skip
+
+
+def to_complaint(mail: Payload, at: datetime, recipient: str, rng: random.Random) -> Payload:
+    return publish(
+        "Complaint",
+        mail,
+        complainedRecipients=[{"emailAddress": recipient}],
+        timestamp=to_text(at),
+        feedbackId=f"complaint-{rng.randrange(10**9)}",
+        complaintSubType=rng.choice([None, None, "OnAccountSuppressionList"]),
+        complaintFeedbackType=rng.choice(["abuse", "not-spam", "virus", "auth-failure"]),
+    )
+
+
+def to_story(  # noqa: C901 - a life is many things
+    number: int, rng: random.Random
+) -> list[Payload]:
+    """Whatever can happen to one message, likely or not."""
+    sent_at = START + timedelta(minutes=rng.randrange(0, 3000), milliseconds=rng.randrange(1000))
+    domains = ["gmail.com", "example.net", "example.org"]
+    recipients = [f"reader{one}@{rng.choice(domains)}" for one in range(rng.choice([1, 1, 1, 2]))]
+    mail = to_mail(number, sent_at, recipients)
+    story = []
+    if rng.random() < 0.9:
+        story.append(publish("Send", mail))
+
+    def later(most: float) -> datetime:
+        return sent_at + timedelta(seconds=rng.uniform(-1, most))
+
+    for recipient in recipients:
+        for _ in range(rng.choice([0, 1, 1, 1, 2])):
+            story.append(  # noqa: PERF401 - each by its own chance
+                publish(
+                    "Delivery",
+                    mail,
+                    timestamp=to_text(later(rng.choice([30, 90_000]))),
+                    processingTimeMillis=rng.randrange(5000),
+                    recipients=[recipient],
+                    smtpResponse="250 ok",
+                )
+            )
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            story.append(to_bounce(mail, later(90_000), recipient, rng))  # noqa: PERF401 - each by its own chance
+        for _ in range(rng.choice([0, 0, 0, 1, 2])):
+            story.append(to_complaint(mail, later(200_000), recipient, rng))  # noqa: PERF401 - each by its own chance
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            story.append(  # noqa: PERF401 - each by its own chance
+                publish(
+                    "DeliveryDelay",
+                    mail,
+                    timestamp=to_text(later(4000)),
+                    delayType=rng.choice(["InternalFailure", "MailboxFull"]),
+                    delayedRecipients=[{"emailAddress": recipient, "status": "4.2.2"}],
+                )
+            )
+    if rng.random() < 0.1:
+        story.append(publish("Reject", mail, reason="Bad content"))
+    if rng.random() < 0.1:
+        story.append(
+            publish("Rendering Failure", mail, templateName="t", errorMessage="no such field")
+        )
+    bare = {key: value for key, value in mail.items() if key != "sourceArn"}
+    for kind in ("Open", "Click"):
+        for _ in range(rng.choice([0, 1, 2])):
+            link = {"link": "https://example.com/", "linkTags": None} if kind == "Click" else {}
+            story.append(
+                publish(
+                    kind,
+                    bare,
+                    timestamp=to_text(later(400_000)),
+                    ipAddress="192.0.2.1",
+                    userAgent=rng.choice(["Mozilla/5.0", "GoogleImageProxy"]),
+                    **link,
+                )
+            )
+    return story
+
+
+def to_stream(seed: int, messages: int) -> list[Payload]:
+    """Events of some messages, some of them by both forms or twice, in any order."""
+    rng = new_random(seed)
+    stream = []
+    for number in range(messages):
+        for event in to_story(number, rng):
+            by = rng.random()
+            if event["eventType"] not in {"Bounce", "Complaint", "Delivery"} or by < 0.6:
+                stream.append(event)
+            elif by < 0.8:
+                stream.append(notify(event))
+            else:
+                stream += [event, notify(event)]
+            if rng.random() < 0.1:
+                stream.append(event)
+    rng.shuffle(stream)
+    return stream
+
+
+def write_split(desk: "Desk", stream: list[Payload], rng: random.Random, most: int) -> None:
+    """Commit a stream in batches of any size up to ``most``."""
+    at = 0
+    while at < len(stream):
+        size = rng.randint(1, most)
+        desk.write(*stream[at : at + size])
+        at += size
+
+
+def connection_of(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+    return warehouse._connection
+
+
+def rolled(desk: "Desk") -> dict[str, list[dict[str, Any]]]:
+    """The rollups, added up."""
+    fold(connection_of(desk.warehouse))
+    compact(connection_of(desk.warehouse), datetime(2026, 1, 1), datetime(2027, 1, 1))  # noqa: DTZ001
+    content = {
+        table: desk.rows(f"select * from {table} order by all")  # noqa: S608 - our own names
+        for table in ROLLED
+        if table != "rollup_coverage"
+    }
+    content["rollup_coverage"] = desk.rows(
+        "select * exclude (events, sends, outcomes), sum(events) as events, sum(sends) as sends, "
+        "sum(outcomes) as outcomes from rollup_coverage group by all having sum(events) != 0 "
+        "order by all"
+    )
+    return content
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rollups_equal_a_recount_after_any_stream_in_any_batches(desk: "Desk", seed: int) -> None:
+    stream = to_stream(seed, 25)
+    write_split(desk, stream, new_random(seed), 40)
+    assert [] == desk.faults()
+    fold(connection_of(desk.warehouse))
+    assert [] == desk.faults()
+    assert 0 == desk.value("select count(*) from rollup_deltas")
+
+
+def test_every_order_and_division_gives_the_same_rollups(new_desk: Callable[..., "Desk"]) -> None:
+    stream = to_stream(7, 8)
+    whole, backwards, single = new_desk(), new_desk(), new_desk()
+    whole.write(*stream)
+    write_split(backwards, stream[::-1], new_random(1), 30)
+    write_split(single, stream, new_random(2), 8)
+    assert rolled(whole) == rolled(backwards)
+    assert rolled(whole) == rolled(single)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**6), most=st.integers(5, 30), folds=st.booleans())
+def test_no_stream_makes_rollups_differ_from_a_recount(
+    new_desk: Callable[..., "Desk"], seed: int, most: int, folds: bool
+) -> None:
+    desk = new_desk()
+    rng = new_random(seed)
+    stream = to_stream(seed, 4)
+    write_split(desk, stream[: len(stream) // 2], rng, most)
+    if folds:
+        fold(connection_of(desk.warehouse))
+    write_split(desk, stream, rng, most)
+    assert [] == desk.faults()
+
+
+def test_writing_twice_changes_no_rollup(desk: "Desk") -> None:
+    stream = to_stream(3, 15)
+    desk.write(*stream)
+    once = rolled(desk)
+    write_split(desk, stream[::-1], new_random(3), 20)
+    assert once == rolled(desk)
+
+
+def test_a_bounce_that_waited_for_its_send_moves_to_the_send_s_configuration_set(
+    desk: "Desk",
+) -> None:
+    mail = to_mail(0, START, ["reader@example.net"])
+    bounce = to_bounce(mail, START + timedelta(hours=3), "reader@example.net", new_random(1))
+    desk.write(notify(bounce))
+    counted = (
+        "select configuration_set, sum(events)::int as n from rollup_coverage "
+        "where axis = 'event_day' and event_type = 'Bounce' group by all having sum(events) != 0"
+    )
+    fold(connection_of(desk.warehouse))
+    assert [{"configuration_set": None, "n": 1}] == desk.rows(counted)
+    desk.write(publish("Send", mail))
+    fold(connection_of(desk.warehouse))
+    assert [{"configuration_set": "orders", "n": 1}] == desk.rows(counted)
+    assert [] == desk.faults()
+
+
+def test_a_batch_that_is_rolled_back_leaves_no_delta(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(publish("Send", to_mail(0, START, ["a@example.net"])))
+    before = desk.rows("select * from rollup_deltas order by all")
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("consumer.warehouse.write._enter", fail)
+        with pytest.raises(KeyboardInterrupt):
+            desk.write(publish("Send", to_mail(1, START, ["b@example.net"])))
+    assert before == desk.rows("select * from rollup_deltas order by all")
+    assert [] == desk.faults()
+
+
+def test_many_deltas_are_folded_by_the_batch_that_brings_them(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.rollups.MOST_DELTAS", 30)
+    write_split(desk, to_stream(5, 12), new_random(5), 25)
+    assert desk.value("select count(*) from rollup_deltas") < 30
+    assert 0 < desk.value("select count(*) from rollup_hourly_by_event_time")
+    assert [] == desk.faults()
+
+
+def test_recomputing_makes_the_same_rollups_whole_or_for_some_days(desk: "Desk") -> None:
+    write_split(desk, to_stream(9, 10), new_random(9), 40)
+    expected = rolled(desk)
+    connection = connection_of(desk.warehouse)
+    recompute(connection, datetime(2026, 3, 3), datetime(2026, 3, 4))  # noqa: DTZ001
+    assert expected == rolled(desk)
+    recompute(connection)
+    assert expected == rolled(desk)
+
+
+def test_verify_finds_a_rollup_that_says_something_else(desk: "Desk") -> None:
+    desk.write(*to_stream(2, 5))
+    connection = connection_of(desk.warehouse)
+    fold(connection)
+    connection.execute("update rollup_hourly_by_send_cohort set sends = sends + 1")
+    assert [
+        True,
+    ] == ["rollup_hourly_by_send_cohort" in fault for fault in desk.faults()]
+
+
+def test_what_is_frozen_is_neither_recomputed_nor_compared(desk: "Desk") -> None:
+    desk.write(*to_stream(2, 10))
+    expected = rolled(desk)
+    connection = connection_of(desk.warehouse)
+    connection.execute(
+        "insert into warehouse_facts values ('rollups_frozen_until', '2026-03-20T00:00:00')"
+    )
+    connection.execute("delete from events")
+    recompute(connection)
+    assert expected == rolled(desk)
+    assert not [fault for fault in desk.faults() if fault.startswith("rollups")]
