@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pyarrow as pa
 import pytest
+from psycopg.pq.abc import PGconn
 
 from consumer.dashboards.definitions import Definitions, load_definitions
 from consumer.decode import decode
 from consumer.demo.traffic import generate
+from consumer.endpoint.counts import Counts
+from consumer.endpoint.opening import bind, open_endpoint
 from consumer.envelope import Envelope
+from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 Ask = Callable[[str], pa.Table]
@@ -22,14 +27,14 @@ def definitions() -> Definitions:
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """Six hundred messages of the last week, a few payloads that nobody understands among them."""
+    """Mail of the seven days before today, a few payloads that nobody understands among it."""
     now = datetime.now(UTC)
     path = tmp_path_factory.mktemp("dashboards") / "ses.duckdb"
     options = WarehouseOptions(min_free_bytes=0, archive=False)
     with open_warehouse(path, options) as opened:
         builder = opened.new_builder("sqs:ses-events")
-        start = now - timedelta(days=7)
-        for payload in generate(600, seed=7, start=start, days=6.0).payloads:
+        start = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=7)
+        for payload in generate(1_200, seed=7, start=start, days=7.0).payloads:
             envelope = Envelope(payload, None, "sqs:ses-events", now)
             for decoded in decode(envelope):
                 builder.add(decoded)
@@ -44,3 +49,23 @@ def ask(warehouse: Warehouse) -> Ask:
             return reader.read_all()
 
     return answer
+
+
+@pytest.fixture(scope="session")
+def grafana(warehouse: Warehouse) -> Iterator[PGconn]:
+    """A connection of a reader, who sees no address."""
+    user = {"name": "grafana", "password": "of-a-dashboard", "role": "reader"}
+    settings = EndpointSettings.model_validate({"port": 0, "users": [user]})
+    bound = bind(settings)
+    with open_endpoint(settings, warehouse, bound, Counts(), on_broken=lambda: None) as endpoint:
+        connection = psycopg.connect(
+            host="127.0.0.1",
+            port=endpoint.port,
+            user="grafana",
+            password="of-a-dashboard",
+            dbname="duckpost",
+            sslmode="disable",
+            autocommit=True,
+        )
+        yield connection.pgconn
+        connection.close()

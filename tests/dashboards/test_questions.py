@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
 
+from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.expansion import Range, expand
+from consumer.dashboards.rules import GROUPS, Rule
+from consumer.dashboards.rules import question as to_sql
 from consumer.resources import dashboards_folder
 from consumer.warehouse import Warehouse
 
@@ -17,7 +22,7 @@ Chosen = Mapping[str, Sequence[str] | None]
 
 HOUR = timedelta(hours=1)
 NOW = datetime.now(UTC).replace(tzinfo=None)
-WEEK = Range(NOW - timedelta(days=7), NOW, 3600)
+WEEK = Range(NOW - timedelta(days=8), NOW, 3600)
 QUARTER = Range(NOW - timedelta(days=90), NOW, 86_400)
 MINUTES = Range(NOW - timedelta(minutes=5), NOW, 60)
 HOSTILE = ["o'neil'; drop table events; --", "$__timeFilter(", "(none)", "/* ü */"]
@@ -28,6 +33,7 @@ NOTHING_WRONG = {
     "duckpost-complaints Sends to addresses that were known to be wrong A",
     "duckpost-latency Delayed and unresolved A",
     "duckpost-latency Waiting, by age A",
+    "duckpost-providers Responses that are new or rising A",  # what the last 24 hours hold
 }
 
 
@@ -66,6 +72,13 @@ def questions() -> Iterator[Question]:
 
 ALL_QUESTIONS = list(questions())
 each_question = pytest.mark.parametrize("question", ALL_QUESTIONS, ids=str)
+
+
+# What Grafana's data source makes numbers of; anything else it shows as text.
+NUMBERS = {20, 21, 23, 700, 701, 1700}
+TEXTS = {25, 1043}
+TIMES = {1114, 1184, *NUMBERS}
+RULES = [rule for group in GROUPS for rule in group.rules]
 
 
 class Everything(dict[str, Sequence[str] | None]):
@@ -130,3 +143,36 @@ def test_values_that_are_hostile_over_a_quarter(question: Question, ask: Ask) ->
 @each_question
 def test_nothing_chosen_and_nothing_sent(question: Question, ask: Ask) -> None:
     check(question, ask(expand(question.sql, MINUTES, Everything([], question))))
+
+
+@each_question
+def test_the_endpoint_answers_what_grafana_can_draw(question: Question, grafana: PGconn) -> None:
+    chosen = Everything(None, question)
+    chosen["tag_key"] = ["campaign"]
+    answer = grafana.exec_(expand(question.sql, QUARTER, chosen).encode())
+
+    assert answer.status == ExecStatus.TUPLES_OK, answer.error_message
+    if not question.is_series:
+        return
+    columns = {answer.fname(n): (n, answer.ftype(n)) for n in range(answer.nfields)}
+    assert columns.pop(b"time")[1] in TIMES
+    if b"metric" in columns:
+        number, oid = columns.pop(b"metric")
+        assert oid in TEXTS
+        assert None not in {answer.get_value(row, number) for row in range(answer.ntuples)}
+    assert {oid for _, oid in columns.values()} <= NUMBERS
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.view)
+def test_an_alert_has_labels_that_are_text_and_one_number(
+    rule: Rule, grafana: PGconn, definitions: Definitions
+) -> None:
+    answer = grafana.exec_(to_sql(rule).encode())
+
+    assert answer.status == ExecStatus.TUPLES_OK, answer.error_message
+    types = [answer.ftype(n) for n in range(answer.nfields)]
+    assert set(types[:-1]) <= TEXTS
+    assert types[-1] in NUMBERS
+    assert f"alert_{rule.view}" in definitions.words
+    for row in range(answer.ntuples):
+        assert None not in {answer.get_value(row, n) for n in range(answer.nfields)}
