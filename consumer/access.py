@@ -82,6 +82,10 @@ class Access(Protocol):
         """Replace an address by its token; see `consumer.warehouse.erasure`."""
         ...
 
+    def lift_suppression(self, recipient: str, note: str | None) -> None:
+        """Note that a recipient, as it is stored, may be mailed again."""
+        ...
+
     def rewrite(self) -> None:
         """Have the file rewritten, at once or, in a worker, as soon as that has drained.
 
@@ -150,6 +154,10 @@ class OpenedWarehouse:
         """Replace an address by its token."""
         parsed = parse_address(address, self.secret)
         return erase(self._warehouse, parsed, on_progress=on_progress)
+
+    def lift_suppression(self, recipient: str, note: str | None) -> None:
+        """Note that a recipient may be mailed again."""
+        self._warehouse.lift_suppression(recipient, note)
 
     def rewrite(self) -> None:
         """Close the file and rewrite it."""

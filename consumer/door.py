@@ -80,6 +80,7 @@ def to_app(
             Route("/v1/verify", door.verify, methods=["POST"]),
             Route("/v1/backup", door.back_up, methods=["POST"]),
             Route("/v1/erase", door.erase, methods=["POST"]),
+            Route("/v1/suppression/lift", door.lift_suppression, methods=["POST"]),
             Route("/v1/rewrite", door.rewrite, methods=["POST"]),
         ],
         exception_handlers={
@@ -172,6 +173,14 @@ class _Door:
             return asdict(self._opened.erase(address, on_progress=on_progress))
 
         return stream_work(work, on_fault=self._note_fault)
+
+    async def lift_suppression(self, request: Request) -> Response:
+        async with self._writers:
+            asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+            await run_in_threadpool(
+                self._opened.lift_suppression, asked["recipient"], asked["note"]
+            )
+        return JSONResponse({})
 
     async def rewrite(self, _request: Request) -> Response:
         if self._on_rewrite is None:

@@ -130,6 +130,11 @@ class DoorClient:
         """Have the worker erase an address."""
         return ErasureResult(**self._follow("/v1/erase", {"address": address}, on_progress))
 
+    def lift_suppression(self, recipient: str, note: str | None) -> None:
+        """Have the worker note that a recipient may be mailed again."""
+        asked = {"recipient": recipient, "note": note}
+        self._ask("POST", "/v1/suppression/lift", json.dumps(asked).encode())
+
     def rewrite(self) -> None:
         """Have the worker drain, rewrite its file and start anew; returns before it does."""
         self._ask("POST", "/v1/rewrite", b"{}")

@@ -24,6 +24,7 @@ _VERBS: Final = {
     "dashboards": "consumer.cli.dashboards",
     "check": "consumer.cli.check",
     "quarantine": "consumer.cli.quarantine",
+    "suppression": "consumer.cli.suppression",
     "erase": "consumer.cli.erase",
     "rebuild": "consumer.cli.rebuild",
     "verify": "consumer.cli.rebuild",

@@ -14,7 +14,7 @@ from consumer.decoded import Decoded, Ignored, Quarantined, Reason
 from consumer.envelope import Bundle, Envelope
 from schemas.events import parse_event
 
-__all__ = ["DEFAULT", "Limits", "decode", "refuse", "seal"]
+__all__ = ["DEFAULT", "Limits", "decode", "refuse"]
 
 _PIECE_BYTES = 1024 * 1024
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 from uuid import UUID
@@ -186,6 +187,16 @@ class Warehouse:
         """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
         with self._lock, self._transaction(doing):
             return work(self._connection)
+
+    def lift_suppression(self, recipient: str, note: str | None) -> None:
+        """Note that a recipient, as it is stored, may be mailed again from now on."""
+        at = datetime.now(UTC).replace(tzinfo=None)
+        self.change(
+            "lifting a suppression",
+            lambda connection: connection.execute(
+                "insert into suppression_lifts values (?, ?, ?)", [recipient, at, note]
+            ),
+        )
 
     def start_archive_file(self) -> None:
         """Have the next batch open a new file: those that are there do not change any more."""

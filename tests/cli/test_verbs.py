@@ -127,3 +127,9 @@ def test_find_tells_the_story_of_a_recipient(duckpost: Duckpost, warehouse: Path
     assert "reader2@example.net: 1 message" in shown.out
     assert "mail again: nothing speaks against it" in shown.out
     assert "250 2.6.0 Message received" in shown.out
+
+
+def test_suppression_lists_nobody_where_nobody_bounced(duckpost: Duckpost, warehouse: Path) -> None:
+    assert duckpost("suppression", "list", "--warehouse", warehouse).out == "nobody is suppressed\n"
+    refused = duckpost("suppression", "lift", "reader1@example.net", "--warehouse", warehouse)
+    assert (refused.code, "is not suppressed" in refused.err) == (2, True)
