@@ -93,7 +93,32 @@ def test_the_plain_command_starts_a_worker_its_queue_and_something_that_fills_it
     compose: Tree,
 ) -> None:
     plain = {name for name, service in compose["services"].items() if "profiles" not in service}
-    assert {"worker", "emulator", "account", "feeder"} == plain
+    assert {"worker", "grafana", "emulator", "account", "feeder"} == plain
+
+
+def test_grafana_reads_the_dashboards_and_asks_the_worker_as_one_of_its_users(
+    compose: Tree, checkout: Path
+) -> None:
+    grafana = compose["services"]["grafana"]
+    environ = grafana["environment"]
+    mounts = dict(volume.split(":")[:2] for volume in grafana["volumes"])
+    provider = yaml.safe_load(
+        (checkout / "dashboards/provisioning/dashboards/duckpost.yaml").read_text()
+    )["providers"][0]
+    endpoint = load_settings(checkout / "deploy/compose/duckpost.toml", environ={}).endpoint
+    source = (checkout / "dashboards/provisioning/datasources/duckpost.yaml").read_text()
+
+    assert "/etc/grafana/provisioning" == mounts["./dashboards/provisioning"]
+    assert provider["options"]["path"] == mounts["./dashboards/json"]
+    home = environ["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].removeprefix(
+        mounts["./dashboards/json"]
+    )
+    assert (checkout / "dashboards/json" / home.strip("/")).is_file()
+    assert set(re.findall(r"\$(DUCKPOST_\w+)", source)) <= set(environ)
+    assert [(environ["DUCKPOST_SQL_USER"], environ["DUCKPOST_SQL_PASSWORD"])] == [
+        (user.name, user.password.get_secret_value()) for user in endpoint.users
+    ]
+    assert f"worker:{endpoint.port}" == environ["DUCKPOST_SQL_ADDRESS"]
 
 
 def test_ports_are_open_to_this_machine_alone(compose: Tree) -> None:
