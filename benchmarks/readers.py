@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--readers", type=int, default=4)
     parser.add_argument("--memory-limit", default=WarehouseOptions().memory_limit)
-    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rows", type=int, default=400_000)
     asked = parser.parse_args()
     options = WarehouseOptions(memory_limit=asked.memory_limit, min_free_bytes=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def measure_readers(path: Path, options: WarehouseOptions, *, readers: int, secs
         waits.append(time.monotonic() - began)
     is_over.set()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     told = [f"{times:,} {what}" for what, times in sorted(counts.items())]
     waits.sort()
     told.append(f"slowest write {waits[-1]:.2f} s, median {waits[len(waits) // 2]:.2f}")

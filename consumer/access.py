@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -23,6 +23,9 @@ from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.rewriting import rewrite
+
+# Statements cost the same for few rows as for many: this many make them a small part.
+_MAX_ROWS: Final = 20_000
 
 
 class Access(Protocol):
@@ -46,6 +49,11 @@ class Access(Protocol):
     @property
     def archive(self) -> bool:
         """Whether batches for this warehouse keep raw payloads."""
+        ...
+
+    @property
+    def max_rows(self) -> int:
+        """How many rows a batch of much should have: fewer where a worker shares the writer."""
         ...
 
     def read(
@@ -110,6 +118,7 @@ class OpenedWarehouse:
         self.path = warehouse.path
         self.secret = warehouse.secret
         self.store_subject = warehouse.options.store_subject
+        self.max_rows = _MAX_ROWS
         self.archive = warehouse.options.archive
 
     def read(

@@ -45,6 +45,11 @@ class Writer(Protocol):
         """Whether batches keep raw payloads."""
         ...
 
+    @property
+    def max_rows(self) -> int:
+        """How many rows a batch should have, about."""
+        ...
+
     def write(self, batch: Batch) -> WriteResult:
         """Commit a batch whole."""
         ...
@@ -115,6 +120,7 @@ def ingest(
         writer.secret,
         writer.store_subject,
         writer.archive,
+        writer.max_rows,
         tuple(source.name for source in sources),
         tuple(source.reader() for source in sources),
     )

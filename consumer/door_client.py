@@ -23,6 +23,7 @@ from consumer.warehouse.recount import Finding
 
 PROTOCOL = 2
 CONNECT_SECS = 5.0
+SLICE_ROWS = 5_000  # the worker's own batches wait for one of these at most
 
 OnProgress = Callable[[int, int], None]
 
@@ -82,6 +83,7 @@ class DoorClient:
         self.secret = bytes.fromhex(about["secret"])
         self.store_subject: bool = about["store_subject"]
         self.archive: bool = about["archive"]
+        self.max_rows = SLICE_ROWS
 
     @contextlib.contextmanager
     def read(self, sql: str, params: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:

@@ -16,8 +16,6 @@ from consumer.decode import decode
 from consumer.errors import ObjectGone, SourceDenied, SourceError
 from consumer.sources.one_shot import Unit, UnitReader
 
-# Statements cost the same for few rows as for many: this many make them a small part.
-_MAX_ROWS: Final = 20_000
 _MAX_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -35,6 +33,7 @@ class Recipe:
     secret: bytes
     store_subject: bool
     archive: bool
+    max_rows: int
     names: tuple[str, ...]
     readers: tuple[UnitReader, ...]
 
@@ -69,7 +68,7 @@ def decode_units(tasks: Iterable[Task], recipe: Recipe) -> Iterator[Batch | Repo
             try:
                 for decoded in decode(envelope):
                     builder.add(decoded)
-                    if builder.rows >= _MAX_ROWS or builder.payload_bytes >= _MAX_BYTES:
+                    if builder.rows >= recipe.max_rows or builder.payload_bytes >= _MAX_BYTES:
                         yield builder.finish()
             except SourceError as error:
                 fault = error

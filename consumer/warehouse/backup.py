@@ -22,6 +22,7 @@ from consumer.warehouse.copies import copy_file, require_room, sum_sizes
 from consumer.warehouse.place import Place
 from consumer.warehouse.warehouse import Warehouse
 
+_COPIER: Final = "from consumer.warehouse.copies import copy_as_told; copy_as_told()"
 NOTE: Final = "backup.json"
 _LAST: Final = """
 select
@@ -177,7 +178,7 @@ class _Copier:
 
     def __enter__(self) -> Self:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "consumer.warehouse.copies"],
+            [sys.executable, "-c", _COPIER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,6 +1,7 @@
 """Opens the file: created whole or not at all, one process at a time, closed to the outside."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from consumer.warehouse.schema import Upgrade, find_pending, migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
 _CHECKPOINT_THRESHOLD: Final = "64MB"
+_LEAST_SPILL_MIB: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,19 @@ def open_file(place: Place, options: WarehouseOptions, file: Path) -> duckdb.Duc
             "memory_limit": options.memory_limit,
             "threads": options.threads,
             "temp_directory": place.spill.as_posix(),
+            "max_temp_directory_size": f"{_to_spill_mib(place, options)}MiB",
             "checkpoint_threshold": _CHECKPOINT_THRESHOLD,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },
     )
+
+
+def _to_spill_mib(place: Place, options: WarehouseOptions) -> int:
+    """Return what queries may spill: DuckDB's own bound is most of the disk."""
+    spare = shutil.disk_usage(place.file.parent).free - options.min_free_bytes
+    return max(_LEAST_SPILL_MIB, spare // 2 // 2**20)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -> None:

@@ -1,8 +1,4 @@
-"""Copies of files: with room looked for first, and in pieces that report how far they are.
-
-``python -m consumer.warehouse.copies`` reads lines of JSON, ``["source", "target"]``, and answers
-each with the bytes of every piece and then ``null``, or with a text that says what was wrong.
-"""
+"""Copies of files: with room looked for first, and in pieces that report how far they are."""
 
 import json
 import os
@@ -68,11 +64,16 @@ def _tell(what: int | str | None) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    for _line in sys.stdin:
-        _source, _target = json.loads(_line)
+def copy_as_told() -> None:
+    """Copy what lines of JSON on standard input name, ``["source", "target"]``.
+
+    Each is answered with the bytes of every piece and then ``null``, or with a text that says what
+    was wrong.
+    """
+    for line in sys.stdin:
+        source, target = json.loads(line)
         try:
-            copy_file(Path(_source), Path(_target), on_bytes=_tell)
+            copy_file(Path(source), Path(target), on_bytes=_tell)
             _tell(None)
-        except OSError as _error:
-            _tell(str(_error))
+        except OSError as error:
+            _tell(str(error))
