@@ -65,7 +65,7 @@ def to_json(board: Board) -> str:
         editable=True,
         graph_tooltip=grafana.DashboardCursorSync.CROSSHAIR,
         time=grafana.DashboardDashboardTime(from_val=board.time_from, to="now"),
-        refresh="1m",
+        refresh="5m",
         schema_version=SCHEMA_VERSION,
         panels=list(_to_panels(board)),
         templating=grafana.DashboardDashboardTemplating(
@@ -199,7 +199,7 @@ def _to_table(panel: Panel) -> table.Panel:
     for column, url in panel.links.items():
         link = {"title": "Look closer", "url": url}
         built.override_by_name(column, [grafana.DynamicConfigValue("links", [link])])
-    if panel.links:
+    if " as name\n" in panel.sql:
         # what a link needs to know, and nobody to read
         built.override_by_name("name", [grafana.DynamicConfigValue("custom.hidden", True)])
     return built
