@@ -152,7 +152,7 @@ def _swap_rows(
     connection.unregister("erased")
     for old, new in zip(before, after, strict=True):
         if old != new:
-            for table in ("marks", "waiting"):
+            for table in ("marks", "waiting", "rare_events"):
                 connection.execute(
                     f"update {table} set event_key = ?::uuid where event_key = ?::uuid", [new, old]
                 )
@@ -232,14 +232,15 @@ def _erase_archive(
     warehouse: "Warehouse", eraser: Eraser, on_progress: OnProgress | None
 ) -> tuple[int, int, int]:
     folder = warehouse.place.archive
+    for file in list_files(folder):
+        _clear_leftover(warehouse, file)
     files = list_files(folder)
     total = sum(file.stat().st_size for file in files)
     done = frames = changed_files = unread = 0
     renamed: dict[str, str] = {}
     for file in files:
         size = file.stat().st_size
-        _clear_leftover(warehouse, file)
-        if file.exists() and not warehouse.is_writing(file):
+        if not warehouse.is_writing(file):
             changed, torn = _erase_file(warehouse, file, eraser, renamed)
             frames += changed
             changed_files += bool(changed)

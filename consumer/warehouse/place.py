@@ -95,8 +95,8 @@ class Place:
         return kept if kept.exists() else None
 
     def clear(self) -> None:
-        """Delete a working file, its logs and its key."""
-        for leftover in (self.file, *self.logs, self.key):
+        """Delete a working file, its logs, its key and its list of erased addresses."""
+        for leftover in (self.file, *self.logs, self.key, self.erased):
             leftover.unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:

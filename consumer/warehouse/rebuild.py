@@ -4,6 +4,7 @@ No damaged file and no better schema ever costs data while the archive is there.
 is taken in, those whose commit failed too: their events are real, and a batch counts once.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from consumer.warehouse.refill import read_id, write_again
 from consumer.warehouse.warehouse import Warehouse
 
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
+_LIFTS: Final = "select recipient, lifted_at, note from suppression_lifts"
+_LIFT: Final = "insert into suppression_lifts values (?, ?, ?)"
 _HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
 
 
@@ -49,7 +52,8 @@ def rebuild(
 
     1. Build a new warehouse under another name from every whole frame, and give up where the old
        one holds batches that it lacks.
-    2. Take over what users made in the schema `my`, as far as the old file can be read.
+    2. Take over what users made in the schema `my`, and whom they let be mailed again, as far as
+       the old file can be read.
     3. Give the old file and its logs a second name; they are never deleted here.
     4. Move the new file over the old one, in one step: a kill leaves the one or the other.
     5. Take the old logs from beside it. After a kill before this the next start does it.
@@ -71,10 +75,12 @@ def rebuild(
     _require_archive(place)
     secret = new_secret() if has_new_key else place.load_secret(is_new=False)
     fresh = place.to_working("rebuilding")
-    known, own = _read_old(place, options, fresh)
+    known, own, lifts = _read_old(place, options, fresh)
     with locked(place):
         fresh.clear()
         write_secret(fresh.key, secret)
+        if place.erased.exists() and not has_new_key:
+            shutil.copyfile(place.erased, fresh.erased)
         # 1
         counts, taken, damaged = _fill(fresh, place, replace(options, archive=False), on_progress)
         lost = len(known - taken)
@@ -93,6 +99,9 @@ def rebuild(
         if own is not None:
             with open_file(fresh, options, fresh.file) as connection:
                 restore_own(connection, own)
+        if lifts:
+            with open_file(fresh, options, fresh.file) as connection:
+                connection.executemany(_LIFT, lifts)
         if has_new_key:
             place.key.unlink(missing_ok=True)
             write_secret(place.key, secret)
@@ -163,19 +172,20 @@ def _fill(
 
 def _read_old(
     place: Place, options: WarehouseOptions, fresh: Place
-) -> tuple[set[UUID], KeptOwn | None]:
+) -> tuple[set[UUID], KeptOwn | None, list[tuple[object, ...]]]:
     """Read what a rebuild must not lose; a damaged file is what we are here for, and has nothing.
 
     Opening it also refuses to replace a file that a worker has open.
     """
     if not place.file.exists():
-        return set(), None
+        return set(), None, []
     try:
         with open_file(place, options, place.file) as connection:
             known = {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
-            return known, keep_own(connection, fresh.file.with_suffix(".own"))
+            lifts = connection.execute(_LIFTS).fetchall()
+            return known, keep_own(connection, fresh.file.with_suffix(".own")), lifts
     except duckdb.Error as error:
         fault = to_open_fault(error, place.file)
         if isinstance(fault, WarehouseLocked | WarehouseNewer):
             raise fault from error
-        return set(), None
+        return set(), None, []

@@ -7,6 +7,7 @@ import base64
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from consumer.addresses import find_addresses, parse_address
 from consumer.erasure import Eraser
 from consumer.errors import UsageError, WarehouseDamaged
 from consumer.find import find
+from consumer.settings import PrivacySettings
+from consumer.upkeep import Upkeep
 from consumer.warehouse.archive import read_file
 from consumer.warehouse.connection import open_file
 from consumer.warehouse.erased import ErasedList
@@ -231,6 +234,54 @@ def test_cut_off_anywhere_it_is_finished_by_asking_again(
     )
     assert [] == desk.faults()
     assert 0 == erase_canary(desk).events
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["before", "after"])
+def test_killed_around_the_swap_one_of_two_files_of_the_same_frames_goes(
+    desk: Desk, new_letter: NewLetter, is_named: bool
+) -> None:
+    desk.write(*make_traffic(new_letter))
+    desk.warehouse.start_archive_file()
+    (old,) = desk.warehouse.place.archive.iterdir()
+    content = old.read_bytes()
+    if is_named:  # killed before the ledger named the new one
+        old.with_name(f"{old.stem}.e1.zst").write_bytes(content)
+    else:  # killed before the old one was deleted
+        erase_canary(desk)
+        old.write_bytes(content)
+
+    erase_canary(desk)
+
+    assert [f"{old.stem}.e1.zst"] == [one.name for one in desk.warehouse.place.archive.iterdir()]
+    assert [] == find_canary(desk.warehouse.place.archive)
+    assert [] == desk.faults()
+
+
+def test_a_rebuild_between_two_attempts_knows_the_token(
+    desk: Desk, new_letter: NewLetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(*make_traffic(new_letter))
+    with monkeypatch.context() as patch:
+        patch.setattr("consumer.warehouse.erasure._erase_archive", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            erase_canary(desk)
+    rows = desk.rows("select recipient, link from events order by all")
+    desk.access.lift_suppression("bob@example.com", "asked")
+
+    desk.warehouse.close()
+    rebuild(desk.path, desk.warehouse.options)
+    desk.reopen()
+
+    assert rows == desk.rows("select recipient, link from events order by all")
+    assert [{"note": "asked"}] == desk.rows("select note from suppression_lifts")
+
+
+def test_the_worker_hears_when_a_rewrite_is_due(desk: Desk) -> None:
+    due = threading.Event()
+    settings = PrivacySettings(erase_rewrite_days=0)
+    erase_canary(desk)
+    with Upkeep(desk.warehouse, settings, on_rewrite_due=due.set, look_secs=0.01):
+        assert due.wait(10)
 
 
 def test_users_own_tables_and_lifted_suppressions_are_erased_too(desk: Desk) -> None:
