@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
 from consumer.access import OpenedWarehouse
+from consumer.cli import duckpost
 from consumer.dashboards.charts import draw, to_long, to_spec
 from consumer.dashboards.page import render_page
 from consumer.errors import UsageError
 from consumer.resources import dashboards_folder
-from consumer.warehouse import Warehouse
+from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 UNTIL = datetime.now(UTC).replace(tzinfo=None)
 SINCE = UNTIL - timedelta(days=8)
@@ -186,3 +189,29 @@ def test_the_overview_is_the_one_that_grafana_shows(page: str) -> None:
     titles = {panel["title"] for panel in panels if panel["type"] != "row"}
     shown = {dict(attrs)["data-panel"] for name, attrs in Reader(page).tags if name == "article"}
     assert titles == shown
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    path = tmp_path / "empty.duckdb"
+    open_warehouse(path, WarehouseOptions(min_free_bytes=0, archive=False)).close()
+    return path
+
+
+def test_the_command_writes_the_page_even_of_nothing(empty: Path, tmp_path: Path) -> None:
+    file = tmp_path / "overview.html"
+    arguments = ["report", "--warehouse", str(empty), "--since", "30d", "--html", str(file)]
+    result = CliRunner().invoke(duckpost, arguments, catch_exceptions=False)
+
+    assert (0, f"wrote {file}\n") == (result.exit_code, result.output)
+    assert "none sent" in Reader(file.read_text(encoding="utf-8")).texts["Sends"]
+
+
+def test_a_page_that_cannot_be_written_is_said_to_be_so(empty: Path, tmp_path: Path) -> None:
+    file = tmp_path / "no such folder" / "overview.html"
+    result = CliRunner().invoke(
+        duckpost, ["report", "--warehouse", str(empty), "--html", str(file)]
+    )
+
+    assert isinstance(result.exception, UsageError)
+    assert "cannot write" in str(result.exception)
