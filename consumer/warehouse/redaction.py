@@ -19,26 +19,27 @@ _NAMES: Final = frozenset(
     complaint_sub_type configuration_set configuration_set_label configuration_set_name
     contact_list data_type delay_type denominator denominator_basis description dimension
     dimension_group domain event_type expression feedback_id from_domain identity identity_account
-    identity_name identity_without_set ip_prefix is_bot_event kind machine_rule message_id metric
+    identity_name identity_without_set ip_prefix is_bot_event kind last_message_id machine_rule
+    message_id metric
     missing_event_types name new_preferences note numerator old_preferences operation origin
-    outgoing_ip outgoing_tls_version paired_event_type part position provider reason
+    outgoing_ip outgoing_tls_version own_identity paired_event_type part position provider reason
     recipient_domain
     region reject_reason remote_mta_ip reporting_mta rule source source_ip source_tls_version state
     subscription_source tag_key tag_value template template_name tenant user_agent
-    user_agent_pattern view_name
+    user_agent_pattern view_name what_changed
     """.split()  # noqa: SIM905 - a list of words
 )
 # What receivers write: nothing of it but its codes, as the rest often quotes the address.
-_REPLIES: Final = frozenset({"diagnostic_code", "smtp_response", "status"})
+_REPLIES: Final = frozenset({"diagnostic_code", "response", "smtp_response", "status"})
 _LINKS: Final = frozenset({"link"})
 _TOKENS: Final = frozenset({"ip", "sha256", "last_sha256"})
 _PAIRS: Final = frozenset({"tags"})
-_NAME_LISTS: Final = frozenset({"dimension_groups"})
+_NAME_LISTS: Final = frozenset({"accounts", "dimension_groups", "reasons", "regions"})
 _COUNTS_BY_NAME: Final = frozenset({"ignored_reasons", "quarantined_reasons"})
 # Free text, and what else is better not seen at all.
 WITHHELD: Final = frozenset(
     """
-    detail error_message last_detail link_tags payload recipient_as_written subject value
+    detail error_message last_detail link_tags payload place recipient_as_written subject value
     """.split()  # noqa: SIM905 - a list of words
 )
 

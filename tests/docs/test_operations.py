@@ -31,7 +31,7 @@ def metric_names() -> set[str]:
     """As Prometheus shows them: what the constructors are given, and telemetry's plain counters."""
     names = {
         f"{name}_total" if kind.startswith("Counter") else name
-        for kind, name in calls(r"(Counter|Gauge)MetricFamily|Histogram")
+        for kind, name in calls(r"(Counter|Gauge)(MetricFamily)?|Histogram")
     }
     text = (CHECKOUT / "consumer" / "telemetry.py").read_text(encoding="utf-8")
     plain = re.findall(r'^            \(?"((?!duckpost_)\w+)"(?:: \(|, )"', text, re.MULTILINE)
