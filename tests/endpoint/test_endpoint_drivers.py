@@ -19,6 +19,9 @@ import psycopg2
 import pytest
 import sqlalchemy
 
+# some drivers leave a socket to the collector, which reports it in a later test
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 VALUES = (
     "select 1, 'a', null::integer, 1.50::decimal(10, 2), timestamp '2026-01-02 03:04:05', [1, 2], "
     "true, date '2020-01-01', 1.5::double, uuid '00000000-0000-0000-0000-000000000001'"
