@@ -91,7 +91,7 @@ class QueryError(DuckpostError):
 class StatementFault(QueryError):  # noqa: N818 - named for whose fault it is
     """A statement of the SQL endpoint failed; ``kind`` is the name of DuckDB's exception."""
 
-    def __init__(self, message: str, *, kind: str) -> None:
+    def __init__(self, message: str, *, kind: str = "Error") -> None:
         super().__init__(message)
         self.kind = kind
 
