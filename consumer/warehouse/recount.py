@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import zstandard
 
 from consumer.warehouse.archive import Segment, Torn, read_frames, read_segment
-from consumer.warehouse.rollups import FROZEN_UNTIL, to_comparisons
+from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, read_instant
+from consumer.warehouse.rollups import to_comparisons
 from consumer.warehouse.warehouse import Warehouse
 
 
@@ -209,19 +209,23 @@ def verify(
 
 
 def _to_rollup_checks(warehouse: Warehouse) -> list[tuple[str, str]]:
-    with warehouse.read(FROZEN_UNTIL) as reader:
-        frozen = [datetime.fromisoformat(row["value"]) for row in reader.read_all().to_pylist()]
+    with warehouse.read(FROZEN) as reader:
+        frozen = read_instant(reader.read_all()["value"].to_pylist())
     return [
         (f"rollups: keys of {rollup} that differ from a recount of the events", sql)
-        for rollup, sql in to_comparisons(frozen[0] if frozen else None)
+        for rollup, sql in to_comparisons(frozen)
     ]
 
 
 def _verify_archive(warehouse: Warehouse) -> Iterator[Finding]:
-    """Every ledger row's frame is where it says, and every frame is in the ledger."""
-    sql = """
+    """Every ledger row's frame is where it says, and every frame is in the ledger.
+
+    What retention deleted is not looked for: a row goes on naming the file that it had.
+    """
+    sql = f"""
         select batch_id, archive_file, archive_offset, archive_bytes
-        from ledger where archive_file is not null
+        from ledger
+        where archive_file is not null and archive_file >= coalesce(({ARCHIVE_FROM}), '')
     """
     with warehouse.read(sql) as reader:
         rows = reader.read_all().to_pylist()

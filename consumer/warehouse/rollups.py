@@ -11,20 +11,18 @@ from typing import Final
 import duckdb
 
 from consumer.warehouse.counts import COUNTS
+from consumer.warehouse.facts import FROZEN, read_instant
 
 # Past this many rows a batch folds them in: reading them costs each question more than that.
 MOST_DELTAS: Final = 100_000
-
-# One row where rollups outlive their events: the instant before which those are pruned.
-FROZEN_UNTIL: Final = "select value from warehouse_facts where name = 'rollups_frozen_until'"
 
 _DIMENSIONS: Final = (
     *("account", "region", "configuration_set", "identity", "source", "from_domain", "provider"),
 )
 _SET: Final = _DIMENSIONS[:-1]
 
-# Both yield: the type, hours and days on both axes, dimensions as events have them, counts.
-_FROM_DELTAS: Final = f"""
+# All yield: the type, hours and days on both axes, dimensions as events have them, counts.
+_FROM_CHANGES: Final = f"""
 select
     event_type,
     date_trunc('hour', event_at) as event_hour,
@@ -34,8 +32,11 @@ select
     {", ".join(_DIMENSIONS)},
     n as events,
     {", ".join(f"n * ((counts >> {bit}) & 1) as {name}" for bit, name in enumerate(COUNTS))}
-from rollup_deltas
+from {{table}}
 """
+_FROM_DELTAS: Final = _FROM_CHANGES.format(table="rollup_deltas")
+# Of messages whose events are pruned, what they count as in hours that are not frozen yet.
+_FROM_REMAINS: Final = _FROM_CHANGES.format(table="rollup_remains")
 _OF_EVENT: Final = {
     "aws_outcomes": (
         "aws_outcome(o.outcomes, o.bounce_sub_type, o.is_own_domain, o.recipient) as aws_outcomes"
@@ -135,17 +136,17 @@ def recompute(
     lies outside stays as it is, as does what was frozen when its events were pruned.
     """
     fold(connection)
-    frozen = _read_frozen_until(connection)
+    frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
     if frozen is not None:
         start = frozen if start is None else max(start, frozen)
     for table, (hour, _, _) in _HOURLY.items():
         connection.execute(f"delete from {table} where {_between('period', start, end)}")
-        rows = f"{_FROM_EVENTS} where {_between(f'o.{hour}', start, end)}"
+        rows = _recount(hour, start, end, frozen=frozen)
         connection.execute(f"insert into {table} by name {_to_hourly(table, rows)}")
     for axis in _COVERED:
         days = _between("axis_day", start, end)
         connection.execute(f"delete from rollup_coverage where axis = '{axis}' and {days}")
-        rows = f"{_FROM_EVENTS} where {_between(f'o.{axis}', start, end)}"
+        rows = _recount(axis, start, end, frozen=frozen)
         connection.execute(f"insert into rollup_coverage by name {_to_coverage(axis, rows)}")
 
 
@@ -176,7 +177,7 @@ def to_comparisons(frozen: datetime | None) -> list[tuple[str, str]]:
         sides = _sides(
             f"select {names}, {', '.join(_SUMMED)} from {table}",
             _to_hourly(table, _FROM_DELTAS),
-            _to_hourly(table, f"{_FROM_EVENTS} where {_between(f'o.{hour}', frozen, None)}"),
+            _to_hourly(table, _recount(hour, frozen, None, frozen=frozen)),
             _SUMMED,
         )
         kept = _between("period", frozen, None)
@@ -184,7 +185,7 @@ def to_comparisons(frozen: datetime | None) -> list[tuple[str, str]]:
     counted = ("events", "sends", "outcomes")
     names = f"axis, axis_day, {', '.join(_SET)}, event_type"
     for axis in _COVERED:
-        recounted = f"{_FROM_EVENTS} where {_between(f'o.{axis}', frozen, None)}"
+        recounted = _recount(axis, frozen, None, frozen=frozen)
         sides = _sides(
             f"select {names}, {', '.join(counted)} from rollup_coverage where axis = '{axis}'",
             _to_coverage(axis, _FROM_DELTAS),
@@ -195,6 +196,53 @@ def to_comparisons(frozen: datetime | None) -> list[tuple[str, str]]:
         name = f"rollup_coverage by {axis}"
         comparisons.append((name, _count_different(sides, names, counted, kept)))
     return comparisons
+
+
+def to_remains(frozen: datetime | None, horizon: datetime) -> str:
+    """Give the question what messages sent between the two count as from ``horizon`` on.
+
+    Rows for ``rollup_remains``. They are to be kept before the messages' events go: the hours in
+    which somebody opened an old mail are not frozen with the mail. Quarters of an hour tell every
+    time zone's days apart.
+    """
+    bits = " | ".join(f"({name}::bigint << {bit})" for bit, name in enumerate(COUNTS))
+    recounted = _FROM_EVENTS.replace("select", "select o.event_at, o.sent_at,", 1)
+    return f"""
+        select event_type, time_bucket(interval 15 minute, event_at) as event_at,
+            time_bucket(interval 15 minute, sent_at) as sent_at, {", ".join(_DIMENSIONS)},
+            {bits} as counts, count(*) as n
+        from ({recounted} where o.event_at >= timestamp '{horizon}'
+            and {_between("o.sent_at", frozen, horizon)})
+        group by all
+    """
+
+
+def copy_frozen(table: str, frozen: datetime) -> str:
+    """Give the question for a rollup's rows of periods before ``frozen``, with its deltas."""
+    if table in _HOURLY:
+        column, pending = "period", _to_hourly(table, _FROM_DELTAS)
+    else:
+        column = "axis_day"
+        pending = " union all by name ".join(_to_coverage(axis, _FROM_DELTAS) for axis in _COVERED)
+    before = _between(column, None, frozen)
+    return (
+        f"select * from {table} where {before} "
+        f"union all by name select * from ({pending}) where {before}"
+    )
+
+
+def _recount(
+    column: str, start: datetime | None, end: datetime | None, *, frozen: datetime | None
+) -> str:
+    """Count the events again whose ``column`` lies between, with what remains of pruned ones."""
+    within = _between(f"o.{column}", start, end)
+    if frozen is None:
+        return f"{_FROM_EVENTS} where {within}"
+    # failures may be kept for longer: they are among what remains
+    return (
+        f"{_FROM_EVENTS} where {within} and {_between('o.sent_at', frozen, None)} "
+        f"union all by name select * from ({_FROM_REMAINS}) where {_between(column, start, end)}"
+    )
 
 
 def _enter(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
@@ -228,12 +276,6 @@ def _between(column: str, start: datetime | None, end: datetime | None) -> str:
     if end is not None:
         bounds.append(f"{column} < timestamp '{end}'")
     return " and ".join(bounds) or "true"
-
-
-def _read_frozen_until(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """The instant before which events are pruned and rollups are all that is left."""
-    rows = connection.execute(FROZEN_UNTIL).fetchall()
-    return datetime.fromisoformat(rows[0][0]) if rows else None
 
 
 def _has_rows(connection: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import duckdb
 import pyarrow as pa
@@ -50,6 +50,10 @@ insert into ledger by name select
     $archive_file as archive_file, $archive_offset as archive_offset,
     $archive_bytes as archive_bytes
 """
+_LEDGER_COUNTS: Final = (
+    *("payloads", "received", "inserted", "superseded", "duplicates", "quarantined", "ignored"),
+    *("removed", "released"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +313,27 @@ def _enter(  # noqa: PLR0913 - a ledger row is what it says
         "archive_file": segment.file if segment else None,
         "archive_offset": segment.offset if segment else None,
         "archive_bytes": segment.length if segment else None,
+    }
+    connection.execute(_LEDGER, values)
+
+
+def enter_removal(connection: duckdb.DuckDBPyConnection, source: str, *, removed: int) -> None:
+    """Enter that rows of ``events`` went without a batch, or came back where it is negative.
+
+    Inside the caller's transaction. Nothing was received, so the conservation law holds.
+    """
+    if not removed:
+        return
+    values: dict[str, Any] = {
+        **dict.fromkeys(_LEDGER_COUNTS, 0),
+        "batch_id": uuid4(),
+        "source": source,
+        "committed_at": datetime.now(UTC).replace(tzinfo=None),
+        "first_received_at": None,
+        "last_received_at": None,
+        "removed": removed,
+        **{key: [] for key in ("ignored_kinds", "ignored_counts", "reasons", "reason_counts")},
+        **dict.fromkeys(("archive_file", "archive_offset", "archive_bytes")),
     }
     connection.execute(_LEDGER, values)
 

@@ -33,6 +33,23 @@ create table rollup_deltas (
     n bigint not null
 );
 
+-- grain: rows to be added up, as in rollup_deltas, of what messages whose events are
+-- pruned count as in hours that are not frozen yet, by quarters of an hour
+create table rollup_remains (
+    event_type varchar not null,
+    event_at timestamp not null,
+    sent_at timestamp not null,
+    account varchar,
+    region varchar,
+    configuration_set varchar,
+    identity varchar,
+    source varchar,
+    from_domain varchar,
+    provider varchar,
+    counts bigint not null,
+    n bigint not null
+);
+
 -- grain: rows to be added up per hour, day of sending (where a rate depends on it) and
 -- dimensions
 create table rollup_hourly_by_event_time (
