@@ -3,10 +3,8 @@
 # ruff: noqa: ANN401 - fixtures are of conftest, whose classes no test can import
 
 import asyncio
-import gc
 import shutil
 import subprocess
-import warnings
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,9 +16,6 @@ import psycopg
 import psycopg2
 import pytest
 import sqlalchemy
-
-# some drivers leave a socket to the collector, which reports it in a later test
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 VALUES = (
     "select 1, 'a', null::integer, 1.50::decimal(10, 2), timestamp '2026-01-02 03:04:05', [1, 2], "
@@ -87,16 +82,15 @@ def test_psycopg2_reads_everything(server: Any) -> None:
 
 
 def test_pg8000_reads_everything(server: Any) -> None:
-    connection = pg8000.native.Connection(
-        "reader", host="127.0.0.1", port=server.port, database="duckpost", password=PASSWORD
-    )
-    rows = connection.run(VALUES)
-    counted = connection.run("select count(*) from events where event_type = :type", type="Send")
-    connection.close()
-    del connection
-    with warnings.catch_warnings():  # a socket that it left open, when no TLS was offered
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    with server.connect() as ours:  # a socket of pg8000's own it leaves open
+        connection = pg8000.native.Connection(
+            "reader", sock=ours, database="duckpost", password=PASSWORD
+        )
+        rows = connection.run(VALUES)
+        counted = connection.run(
+            "select count(*) from events where event_type = :type", type="Send"
+        )
+        connection.close()
 
     assert [list(EXPECTED)] == rows
     assert [[1]] == counted
@@ -142,10 +136,11 @@ def test_sqlalchemy_reflects_the_views(server: Any, driver: str) -> None:
     with engine.connect() as connection:
         asked = sqlalchemy.select(sqlalchemy.func.count()).where(table.c.event_type == "Send")
         counted = connection.execute(asked).scalar()
+    views = inspector.get_view_names()
     engine.dispose()
 
     assert ["domain", "provider", "has_feedback_loop"] == columns
-    assert "events" in inspector.get_view_names()
+    assert "events" in views
     assert 1 == counted
 
 

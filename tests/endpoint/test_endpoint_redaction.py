@@ -11,9 +11,6 @@ import pytest
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.redaction import is_decided
 
-# some drivers leave a socket to the collector, which reports it in a later test
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 CANARY = "canary.person"
 
 

@@ -14,9 +14,6 @@ import psycopg
 import pytest
 from psycopg import errors
 
-# some drivers leave a socket to the collector, which reports it in a later test
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.mark.parametrize(
     ("sql", "state"),
