@@ -32,7 +32,7 @@ demo: $(VENV)/duckpost.stamp ## Simulated SES traffic through the whole path: ma
 # out of sys.path, here and in every process the tests start.
 test: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## All tests, against the built wheel: make test ARGS="tests/decode -k bounce"
 	PYTHONSAFEPATH=1 WHEEL_UNDER_TEST=1 $(BIN)/python -m pytest \
-		--import-mode=importlib -ra --cov --cov-report=term-missing:skip-covered \
+		--import-mode=importlib -ra --durations=15 --cov --cov-report=term-missing:skip-covered \
 		--cov-fail-under=$(if $(ARGS),0,$(COVERAGE_PERCENT)) $(ARGS)
 
 # The linters read the checkout, and need to see what it imports.
