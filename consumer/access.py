@@ -21,6 +21,7 @@ from consumer.warehouse import (
 )
 from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.rewriting import rewrite
 
@@ -92,6 +93,10 @@ class Access(Protocol):
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient, as it is stored, may be mailed again."""
+        ...
+
+    def keep_reconciliation(self, found: Reconciliation) -> None:
+        """Keep what AWS said beside our figures, in place of what it said of the same days."""
         ...
 
     def rewrite(self) -> None:
@@ -167,6 +172,10 @@ class OpenedWarehouse:
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient may be mailed again."""
         self._warehouse.lift_suppression(recipient, note)
+
+    def keep_reconciliation(self, found: Reconciliation) -> None:
+        """Keep what AWS said beside our figures."""
+        keep(self._warehouse, found)
 
     def rewrite(self) -> None:
         """Close the file and rewrite it."""

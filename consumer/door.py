@@ -29,6 +29,7 @@ from consumer.batch import Batch
 from consumer.door_client import PROTOCOL, short_address
 from consumer.door_work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
+from consumer.warehouse.reconciliations import Reconciliation
 
 MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
@@ -81,6 +82,7 @@ def to_app(
             Route("/v1/backup", door.back_up, methods=["POST"]),
             Route("/v1/erase", door.erase, methods=["POST"]),
             Route("/v1/suppression/lift", door.lift_suppression, methods=["POST"]),
+            Route("/v1/reconciliations", door.keep_reconciliation, methods=["POST"]),
             Route("/v1/rewrite", door.rewrite, methods=["POST"]),
         ],
         exception_handlers={
@@ -180,6 +182,13 @@ class _Door:
             await run_in_threadpool(
                 self._opened.lift_suppression, asked["recipient"], asked["note"]
             )
+        return JSONResponse({})
+
+    async def keep_reconciliation(self, request: Request) -> Response:
+        async with self._writers:
+            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
+            found = Reconciliation.parse(asked)
+            await run_in_threadpool(self._opened.keep_reconciliation, found)
         return JSONResponse({})
 
     async def rewrite(self, _request: Request) -> Response:

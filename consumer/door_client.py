@@ -19,6 +19,7 @@ from consumer.warehouse import WriteResult
 from consumer.warehouse.backup import BackupResult
 from consumer.warehouse.erasure import ErasureResult
 from consumer.warehouse.place import Place
+from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.recount import Finding
 
 PROTOCOL = 2
@@ -136,6 +137,10 @@ class DoorClient:
         """Have the worker note that a recipient may be mailed again."""
         asked = {"recipient": recipient, "note": note}
         self._ask("POST", "/v1/suppression/lift", json.dumps(asked).encode())
+
+    def keep_reconciliation(self, found: Reconciliation) -> None:
+        """Have the worker keep what AWS said beside our figures."""
+        self._ask("POST", "/v1/reconciliations", json.dumps(found.to_json()).encode())
 
     def rewrite(self) -> None:
         """Have the worker drain, rewrite its file and start anew; returns before it does."""

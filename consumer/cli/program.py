@@ -21,6 +21,7 @@ _VERBS: Final = {
     "sql": "consumer.cli.sql",
     "report": "consumer.cli.report",
     "find": "consumer.cli.find",
+    "reconcile": "consumer.cli.reconcile",
     "dashboards": "consumer.cli.dashboards",
     "check": "consumer.cli.check",
     "quarantine": "consumer.cli.quarantine",

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import duckdb
+import pyarrow as pa
 
 from consumer.errors import WarehouseDamaged, WarehouseLocked, WarehouseNewer
 from consumer.warehouse.archive import Torn, list_files, read_frames, sync_folder
@@ -23,8 +24,8 @@ from consumer.warehouse.refill import read_id, write_again
 from consumer.warehouse.warehouse import Warehouse
 
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
-_LIFTS: Final = "select recipient, lifted_at, note from suppression_lifts"
-_LIFT: Final = "insert into suppression_lifts values (?, ?, ?)"
+# what people and AWS said, which no event can say again
+_NOTED: Final = ("suppression_lifts", "reconciliations", "postures")
 _HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
 
 
@@ -52,8 +53,8 @@ def rebuild(
 
     1. Build a new warehouse under another name from every whole frame, and give up where the old
        one holds batches that it lacks.
-    2. Take over what users made in the schema `my`, and whom they let be mailed again, as far as
-       the old file can be read.
+    2. Take over what users made in the schema `my`, and whom they let be mailed again, and what
+       AWS said beside our figures, as far as the old file can be read.
     3. Give the old file and its logs a second name; they are never deleted here.
     4. Move the new file over the old one, in one step: a kill leaves the one or the other.
     5. Take the old logs from beside it. After a kill before this the next start does it.
@@ -75,7 +76,7 @@ def rebuild(
     _require_archive(place)
     secret = new_secret() if has_new_key else place.load_secret(is_new=False)
     fresh = place.to_working("rebuilding")
-    known, own, lifts = _read_old(place, options, fresh)
+    known, own, noted = _read_old(place, options, fresh)
     with locked(place):
         fresh.clear()
         write_secret(fresh.key, secret)
@@ -99,9 +100,12 @@ def rebuild(
         if own is not None:
             with open_file(fresh, options, fresh.file) as connection:
                 restore_own(connection, own)
-        if lifts:
+        if noted:
             with open_file(fresh, options, fresh.file) as connection:
-                connection.executemany(_LIFT, lifts)
+                for table, rows in noted.items():
+                    connection.register("noted", rows)
+                    connection.execute(f"insert into {table} by name select * from noted")
+                    connection.unregister("noted")
         if has_new_key:
             place.key.unlink(missing_ok=True)
             write_secret(place.key, secret)
@@ -172,20 +176,25 @@ def _fill(
 
 def _read_old(
     place: Place, options: WarehouseOptions, fresh: Place
-) -> tuple[set[UUID], KeptOwn | None, list[tuple[object, ...]]]:
+) -> tuple[set[UUID], KeptOwn | None, dict[str, pa.Table]]:
     """Read what a rebuild must not lose; a damaged file is what we are here for, and has nothing.
 
     Opening it also refuses to replace a file that a worker has open.
     """
     if not place.file.exists():
-        return set(), None, []
+        return set(), None, {}
     try:
         with open_file(place, options, place.file) as connection:
             known = {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
-            lifts = connection.execute(_LIFTS).fetchall()
-            return known, keep_own(connection, fresh.file.with_suffix(".own")), lifts
+            there = connection.execute("select table_name from duckdb_tables()").fetchall()
+            noted = {
+                table: connection.sql(f"from {table}").to_arrow_table()
+                for table in _NOTED
+                if (table,) in there
+            }
+            return known, keep_own(connection, fresh.file.with_suffix(".own")), noted
     except duckdb.Error as error:
         fault = to_open_fault(error, place.file)
         if isinstance(fault, WarehouseLocked | WarehouseNewer):
             raise fault from error
-        return set(), None, []
+        return set(), None, {}

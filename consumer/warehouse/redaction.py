@@ -14,17 +14,19 @@ _ADDRESSES: Final = frozenset({"recipient"})
 # Names of things, which may be or hold an address (an identity, a tag's value): then a token.
 _NAMES: Final = frozenset(
     """
-    account action archive_file attempt axis bounce_class bounce_kind bounce_maturity
+    account action archive_file attempt authority axis bounce_class bounce_kind bounce_maturity
     bounce_sub_type bounce_type caller_identity column_name complaint_feedback_type complaint_kind
     complaint_sub_type configuration_set configuration_set_label configuration_set_name
     contact_list data_type delay_type denominator denominator_basis description dimension
-    dimension_group domain event_type expression feedback_id from_domain identity identity_account
+    dimension_group domain enforcement_status event_type expression feedback_id from_domain
+    identity identity_account
     identity_name identity_without_set ip_prefix is_bot_event kind last_message_id machine_rule
     message_id metric
     missing_event_types name new_preferences note numerator old_preferences operation origin
     outgoing_ip outgoing_tls_version own_identity paired_event_type part position provider reason
     recipient_domain
-    region reject_reason remote_mta_ip reporting_mta rule source source_ip source_tls_version state
+    region reject_reason remote_mta_ip reporting_mta review_status rule
+    source source_ip source_tls_version state
     subscription_source tag_key tag_value template template_name tenant user_agent
     user_agent_pattern view_name what_changed
     """.split()  # noqa: SIM905 - a list of words

@@ -68,6 +68,7 @@ select
         when e.event_type = 'Complaint'
             then complaint_kind_of(e.complaint_sub_type, e.complaint_feedback_type)
     end as complaint_kind,
+    e.complaint_sub_type,
     e.delay_type,
     e.processing_ms,
     e.link,
@@ -167,6 +168,8 @@ comment on column countable_events.status is
 'Enhanced status code (RFC 3463).';
 comment on column countable_events.complaint_kind is
 'complaint, or suppressed, not_spam, auth_failure and virus, which stay out of the headline.';
+comment on column countable_events.complaint_sub_type is
+'SES''s subtype: which suppression list refused.';
 comment on column countable_events.delay_type is
 'SES''s type of the delay.';
 comment on column countable_events.processing_ms is
