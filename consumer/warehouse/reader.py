@@ -63,7 +63,10 @@ class Reader:
 
     def parse(self, sql: str) -> str:
         """DuckDB's own parse of ``sql`` as JSON; of what it cannot parse, JSON that says so."""
-        ((parsed,),) = self._run("select json_serialize_sql(?)", [sql]).fetchall()
+        ((parsed,),) = self._translated(
+            # fetched within: an interrupt may come out of either
+            lambda: self.cursor.execute("select json_serialize_sql(?)", [sql]).fetchall()
+        )
         return str(parsed)
 
     def count_statements(self, sql: str) -> int:
@@ -81,7 +84,7 @@ class Reader:
     def open(self, sql: str) -> pa.RecordBatchReader:
         """Start a statement; its rows come as they are read. `close` or the next one ends it."""
         self.finish()
-        self._run("begin transaction read only")
+        self._translated(lambda: self.cursor.execute("begin transaction read only"))
         self._is_in_transaction = True
         self._reader = self._translated(lambda: self.cursor.sql(sql).to_arrow_reader(_BATCH_ROWS))
         return self._reader
@@ -127,9 +130,6 @@ class Reader:
             self._reader.close()
             self._reader = None
         self.cursor.close()
-
-    def _run(self, sql: str, params: list[object] | None = None) -> duckdb.DuckDBPyConnection:
-        return self._translated(lambda: self.cursor.execute(sql, params))
 
     def _translated(self, step: Callable[[], _T]) -> _T:
         if self._is_interrupted.is_set():
