@@ -124,9 +124,13 @@ class Execution:
             # An interrupt that comes before DuckDB has begun is lost on it: again, then.
             wait_secs = _INTERRUPT_AGAIN_SECS if self._reason else None
             waited: set[asyncio.Future[Any]] = {future, self._stopped()}
-            done, _ = await asyncio.wait(
-                waited, timeout=wait_secs, return_when=asyncio.FIRST_COMPLETED
-            )
+            try:
+                done, _ = await asyncio.wait(
+                    waited, timeout=wait_secs, return_when=asyncio.FIRST_COMPLETED
+                )
+            except asyncio.CancelledError:
+                await _stop(reader, future)
+                raise
             if future in done:
                 break
             reader.interrupt()
@@ -171,3 +175,11 @@ class Execution:
             # it was seen; from here on the clock wakes us
             return asyncio.get_running_loop().create_future()
         return self._stop
+
+
+async def _stop(reader: Reader, future: asyncio.Future[Any]) -> None:
+    """Interrupt a step that nobody waits for any more, until its thread is free."""
+    while not future.done():
+        reader.interrupt()
+        await asyncio.wait({future}, timeout=_INTERRUPT_AGAIN_SECS)
+    future.exception()  # it was to fail: nobody has to be told

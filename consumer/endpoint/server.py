@@ -158,6 +158,12 @@ class Endpoint:
             self._counts.rejected("slow_start")
         except Gone:
             pass  # nobody is there to be told
+        except asyncio.CancelledError:
+            text = "terminating connection due to administrator command"
+            wire.send(messages.error(text, "57P01", severity="FATAL"))
+            await wire.close()
+            wire.abort()  # TLS would wait for the client's own goodbye
+            raise
         finally:
             await wire.close()
 

@@ -233,3 +233,14 @@ def test_an_idle_client_is_hung_up_on(start: Any) -> None:
         threading.Event().wait(0.8)
         with pytest.raises(psycopg.OperationalError):
             connection.execute("select 1")
+
+
+def test_a_running_query_does_not_hold_up_the_end_of_the_server(start: Any) -> None:
+    with start() as server:
+        busy = psycopg.connect(server.dsn(), autocommit=True)
+        busy.pgconn.send_query(ENDLESS.encode())
+        threading.Event().wait(0.3)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 2
+    busy.close()
