@@ -11,7 +11,7 @@ from consumer.addresses import parse_address
 from consumer.batch import Batch
 from consumer.door_client import DoorClient
 from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
-from consumer.settings import WarehouseSettings
+from consumer.settings import RetentionSettings, WarehouseSettings
 from consumer.warehouse import (
     Recovery,
     Warehouse,
@@ -23,6 +23,7 @@ from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
 from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
+from consumer.warehouse.retention import PruneResult, Retention, prune
 from consumer.warehouse.rewriting import rewrite
 
 # Statements cost the same for few rows as for many: this many make them a small part.
@@ -89,6 +90,16 @@ class Access(Protocol):
         self, address: str, *, on_progress: Callable[[int, int], None] | None = None
     ) -> ErasureResult:
         """Replace an address by its token; see `consumer.warehouse.erasure`."""
+        ...
+
+    def prune(
+        self,
+        retention: Retention,
+        *,
+        is_dry_run: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> PruneResult:
+        """Delete what is older than it may be; see `consumer.warehouse.retention`."""
         ...
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
@@ -169,6 +180,16 @@ class OpenedWarehouse:
         parsed = parse_address(address, self.secret)
         return erase(self._warehouse, parsed, on_progress=on_progress)
 
+    def prune(
+        self,
+        retention: Retention,
+        *,
+        is_dry_run: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> PruneResult:
+        """Delete what is older than it may be."""
+        return prune(self._warehouse, retention, is_dry_run=is_dry_run, on_progress=on_progress)
+
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient may be mailed again."""
         self._warehouse.lift_suppression(recipient, note)
@@ -197,6 +218,11 @@ def to_options(settings: WarehouseSettings) -> WarehouseOptions:
         store_subject=settings.store_subject,
         min_free_bytes=settings.min_free_bytes,
     )
+
+
+def to_retention(settings: RetentionSettings) -> Retention:
+    """Return what the settings mean for pruning."""
+    return Retention(**settings.model_dump())
 
 
 def open_access(

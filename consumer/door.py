@@ -30,6 +30,7 @@ from consumer.door_client import PROTOCOL, short_address
 from consumer.door_work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
 from consumer.warehouse.reconciliations import Reconciliation
+from consumer.warehouse.retention import Retention
 
 MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
@@ -81,6 +82,7 @@ def to_app(
             Route("/v1/verify", door.verify, methods=["POST"]),
             Route("/v1/backup", door.back_up, methods=["POST"]),
             Route("/v1/erase", door.erase, methods=["POST"]),
+            Route("/v1/prune", door.prune, methods=["POST"]),
             Route("/v1/suppression/lift", door.lift_suppression, methods=["POST"]),
             Route("/v1/reconciliations", door.keep_reconciliation, methods=["POST"]),
             Route("/v1/rewrite", door.rewrite, methods=["POST"]),
@@ -173,6 +175,17 @@ class _Door:
 
         def work(on_progress: OnProgress) -> dict[str, Any]:
             return asdict(self._opened.erase(address, on_progress=on_progress))
+
+        return stream_work(work, on_fault=self._note_fault)
+
+    async def prune(self, request: Request) -> Response:
+        asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+        retention, is_dry_run = Retention(**asked["retention"]), asked["is_dry_run"]
+
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            return asdict(
+                self._opened.prune(retention, is_dry_run=is_dry_run, on_progress=on_progress)
+            )
 
         return stream_work(work, on_fault=self._note_fault)
 

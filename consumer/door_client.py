@@ -7,6 +7,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from consumer.warehouse.erasure import ErasureResult
 from consumer.warehouse.place import Place
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.recount import Finding
+from consumer.warehouse.retention import PruneResult, Retention
 
 PROTOCOL = 2
 CONNECT_SECS = 5.0
@@ -132,6 +134,17 @@ class DoorClient:
     def erase(self, address: str, *, on_progress: OnProgress | None = None) -> ErasureResult:
         """Have the worker erase an address."""
         return ErasureResult(**self._follow("/v1/erase", {"address": address}, on_progress))
+
+    def prune(
+        self,
+        retention: Retention,
+        *,
+        is_dry_run: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> PruneResult:
+        """Have the worker delete what is older than it may be."""
+        asked = {"retention": asdict(retention), "is_dry_run": is_dry_run}
+        return PruneResult(**self._follow("/v1/prune", asked, on_progress))
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Have the worker note that a recipient may be mailed again."""

@@ -1,18 +1,27 @@
 """What a worker does by itself, rarely: what retention and erasure ask for."""
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
 import structlog
 
+from consumer.errors import CommitOutcomeUnknown, DuckpostError
 from consumer.settings import PrivacySettings
 from consumer.warehouse import Warehouse
+from consumer.warehouse.retention import Retention, prune
 
 # The first look comes that late, too: a rewrite that fails is not tried again in a circle.
 LOOK_SECS: Final = 3_600.0
+PRUNE_SECS: Final = 86_400.0
+
+
+class _Ended(Exception):  # noqa: N818 - no error: the worker ends between two slices
+    """Somebody asked the worker to end."""
 
 
 class Upkeep:
@@ -21,24 +30,32 @@ class Upkeep:
     Args:
         warehouse: the worker's.
         settings: how long an erasure waits for the file's rewrite.
+        retention: how long what is kept; what is older goes once a day.
         on_rewrite_due: called once the file is to be rewritten.
+        on_broken: called when pruning finds the warehouse failed for good.
         look_secs: how often to look.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is due, and whom to tell
         self,
         warehouse: Warehouse,
         settings: PrivacySettings,
+        retention: Retention,
         *,
         on_rewrite_due: Callable[[], None],
+        on_broken: Callable[[], None],
         look_secs: float = LOOK_SECS,
     ) -> None:
         self._warehouse = warehouse
         self._after = timedelta(days=settings.erase_rewrite_days)
+        self._retention = retention
         self._on_rewrite_due = on_rewrite_due
+        self._on_broken = on_broken
         self._look_secs = look_secs
+        self._pruned_at: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._log = structlog.get_logger()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,7 +72,35 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._ended.wait(self._look_secs):
+            if self._is_prune_due():
+                try:
+                    self._prune()
+                except _Ended:
+                    return
+                except CommitOutcomeUnknown:
+                    self._on_broken()
+                    return
             if self._warehouse.erased.is_due(after=self._after):
-                structlog.get_logger().info("file to be rewritten", why="erased addresses")
+                self._log.info("file to be rewritten", why="erased addresses")
                 self._on_rewrite_due()
                 return
+
+    def _is_prune_due(self) -> bool:
+        if not self._retention.is_set:
+            return False
+        return self._pruned_at is None or time.monotonic() - self._pruned_at >= PRUNE_SECS
+
+    def _prune(self) -> None:
+        self._pruned_at = time.monotonic()
+        try:
+            result = prune(self._warehouse, self._retention, on_progress=self._go_on)
+        except CommitOutcomeUnknown:
+            raise
+        except DuckpostError as error:
+            self._log.error("not pruned", error=str(error))
+        else:
+            self._log.info("pruned", **asdict(result))
+
+    def _go_on(self, _done: int, _total: int) -> None:
+        if self._ended.is_set():
+            raise _Ended

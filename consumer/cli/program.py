@@ -27,6 +27,7 @@ _VERBS: Final = {
     "quarantine": "consumer.cli.quarantine",
     "suppression": "consumer.cli.suppression",
     "erase": "consumer.cli.erase",
+    "prune": "consumer.cli.prune",
     "rebuild": "consumer.cli.rebuild",
     "verify": "consumer.cli.rebuild",
     "backup": "consumer.cli.backup",

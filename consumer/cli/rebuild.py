@@ -64,7 +64,10 @@ def rebuild(
             "leaves one at a file's end, of what was never acknowledged"
         )
     if Place(settings.warehouse.path).gaps.exists():
-        click.echo("batches written while the archive was off are not in it")
+        click.echo(
+            "batches written while the archive was off, or whose files retention deleted, are not "
+            "in it"
+        )
     if result.kept is not None:
         click.echo(f"the old file is kept as {result.kept}")
 

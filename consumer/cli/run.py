@@ -12,7 +12,7 @@ import click
 import structlog
 
 from consumer import door, health
-from consumer.access import OpenedWarehouse, to_options
+from consumer.access import OpenedWarehouse, to_options, to_retention
 from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
@@ -134,11 +134,12 @@ def _work(file: Warehouse, settings: Settings) -> End:
         if settings.endpoint.is_open:
             bound = opening.bind(settings.endpoint)
             counts = Counts(telemetry.registry)
-            stack.enter_context(
+            endpoint = stack.enter_context(
                 opening.open_endpoint(
                     settings.endpoint, file, bound, counts, on_broken=worker.break_off
                 )
             )
+            telemetry.add_part("sql_endpoint", lambda: endpoint.state)
             host, port = bound.getsockname()[:2]
             log.info("listening", url=f"postgresql://{host}:{port}/duckpost")
         socket_path = file.place.socket
@@ -147,7 +148,13 @@ def _work(file: Warehouse, settings: Settings) -> End:
         for name, why in find_broken_views(OpenedWarehouse(file)).items():
             log.warning("own view broken", view=f"my.{name}", error=why)
         stop_on_signals(worker)
-        upkeep = Upkeep(file, settings.privacy, on_rewrite_due=worker.stop_for_rewrite)
+        upkeep = Upkeep(
+            file,
+            settings.privacy,
+            to_retention(settings.retention),
+            on_rewrite_due=worker.stop_for_rewrite,
+            on_broken=worker.break_off,
+        )
         stack.enter_context(upkeep)
         log.info(
             "worker started",

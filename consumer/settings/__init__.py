@@ -15,6 +15,7 @@ from consumer.settings.sections import (
     HttpSettings,
     LogSettings,
     PrivacySettings,
+    RetentionSettings,
     TelemetrySettings,
     WarehouseSettings,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "KafkaSettings",
     "LogSettings",
     "PrivacySettings",
+    "RetentionSettings",
     "S3Settings",
     "Section",
     "Settings",

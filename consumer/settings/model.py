@@ -13,6 +13,7 @@ from consumer.settings.sections import (
     HttpSettings,
     LogSettings,
     PrivacySettings,
+    RetentionSettings,
     TelemetrySettings,
     WarehouseSettings,
 )
@@ -24,6 +25,7 @@ class Settings(Section):
 
     warehouse: WarehouseSettings = WarehouseSettings()
     privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()

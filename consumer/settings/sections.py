@@ -110,6 +110,44 @@ class LogSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """How long what is kept; figures outlive their events, and nothing goes unless it is set."""
+
+    events_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="events go this many days after their message was sent; figures stay",
+    )
+    failure_events_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="the same of bounces, complaints, rejects and rendering failures, which "
+        "`find` and `suppression` go by; as events_days where it is not set",
+    )
+    archive_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="raw payloads go this many days after they were received; `rebuild` needs them",
+    )
+    quarantine_days: int | None = Field(
+        None, ge=1, le=36_500, description="the same of payloads in quarantine"
+    )
+
+    @model_validator(mode="after")
+    def _keeps_failures_for_longer(self) -> Self:
+        if self.failure_events_days is None:
+            return self
+        if self.events_days is None or self.failure_events_days < self.events_days:
+            raise ValueError(
+                "failure_events_days keeps failures longer than other events: set events_days too, "
+                "to no more"
+            )
+        return self
+
+
 class PrivacySettings(Section):
     """How soon what is to be forgotten has left the disk."""
 

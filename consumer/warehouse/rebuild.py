@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from consumer.errors import WarehouseDamaged, WarehouseLocked, WarehouseNewer
 from consumer.warehouse.archive import Torn, list_files, read_frames, sync_folder
+from consumer.warehouse.carried import Carried, put_back, set_facts, take_along
 from consumer.warehouse.connection import WarehouseOptions, open_file
+from consumer.warehouse.facts import ARCHIVE_FROM, HORIZON
 from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
@@ -27,6 +29,15 @@ from consumer.warehouse.warehouse import Warehouse
 # what people and AWS said, which no event can say again
 _NOTED: Final = ("suppression_lifts", "reconciliations", "postures")
 _HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
+# Batches whose payloads left the archive, and whose rows are gone too or taken along: a message is
+# sent before its events come in, but for a sender's clock.
+_PRUNED: Final = f"""
+select batch_id from ledger
+where
+    archive_file < ({ARCHIVE_FROM})
+    and last_received_at < ({HORIZON})::timestamp - interval 1 day
+    and batch_id not in (select batch_id from quarantine)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +64,9 @@ def rebuild(
 
     1. Build a new warehouse under another name from every whole frame, and give up where the old
        one holds batches that it lacks.
-    2. Take over what users made in the schema `my`, and whom they let be mailed again, and what
-       AWS said beside our figures, as far as the old file can be read.
+    2. Take over figures of what retention let go of, failures that it kept, what users made in
+       the schema `my`, whom they let be mailed again, and what AWS said beside our figures, as far
+       as the old file can be read.
     3. Give the old file and its logs a second name; they are never deleted here.
     4. Move the new file over the old one, in one step: a kill leaves the one or the other.
     5. Take the old logs from beside it. After a kill before this the next start does it.
@@ -76,17 +88,21 @@ def rebuild(
     _require_archive(place)
     secret = new_secret() if has_new_key else place.load_secret(is_new=False)
     fresh = place.to_working("rebuilding")
-    known, own, noted = _read_old(place, options, fresh)
+    known, own, noted, carried = _read_old(place, options, fresh)
     with locked(place):
         fresh.clear()
         write_secret(fresh.key, secret)
         if place.erased.exists() and not has_new_key:
             shutil.copyfile(place.erased, fresh.erased)
         # 1
-        counts, taken, damaged = _fill(fresh, place, replace(options, archive=False), on_progress)
+        counts, taken, damaged = _fill(
+            fresh, place, replace(options, archive=False), carried, on_progress
+        )
         lost = len(known - taken)
         if lost or (is_strict and damaged):
             fresh.clear()
+            if carried is not None:
+                carried.discard()
             lack = (
                 f"of its {len(known)} batches the archive in {place.archive} lacks {lost}"
                 if lost
@@ -97,6 +113,9 @@ def rebuild(
                 "is; restore a backup of the archive."
             )
         # 2
+        if carried is not None:
+            with open_file(fresh, options, fresh.file) as connection:
+                put_back(connection, carried)
         if own is not None:
             with open_file(fresh, options, fresh.file) as connection:
                 restore_own(connection, own)
@@ -142,6 +161,7 @@ def _fill(
     fresh: Place,
     place: Place,
     options: WarehouseOptions,
+    carried: Carried | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, int], set[UUID], int]:
     """Build the warehouse at ``fresh`` from the archive of ``place``.
@@ -153,6 +173,8 @@ def _fill(
     seen: set[UUID] = set()
     done = damaged = 0
     with Warehouse(fresh, options) as warehouse:
+        if carried is not None:
+            warehouse.change("noting horizons", lambda connection: set_facts(connection, carried))
         for found in read_frames(place.archive):
             if isinstance(found, Torn):
                 counts["torn"] += 1
@@ -176,25 +198,28 @@ def _fill(
 
 def _read_old(
     place: Place, options: WarehouseOptions, fresh: Place
-) -> tuple[set[UUID], KeptOwn | None, dict[str, pa.Table]]:
+) -> tuple[set[UUID], KeptOwn | None, dict[str, pa.Table], Carried | None]:
     """Read what a rebuild must not lose; a damaged file is what we are here for, and has nothing.
 
     Opening it also refuses to replace a file that a worker has open.
     """
     if not place.file.exists():
-        return set(), None, {}
+        return set(), None, {}, None
     try:
         with open_file(place, options, place.file) as connection:
             known = {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
+            known -= {batch_id for (batch_id,) in connection.execute(_PRUNED).fetchall()}
             there = connection.execute("select table_name from duckdb_tables()").fetchall()
             noted = {
                 table: connection.sql(f"from {table}").to_arrow_table()
                 for table in _NOTED
                 if (table,) in there
             }
-            return known, keep_own(connection, fresh.file.with_suffix(".own")), noted
+            carried = take_along(connection, fresh.file.with_suffix(".carried"))
+            own = keep_own(connection, fresh.file.with_suffix(".own"))
+            return known, own, noted, carried
     except duckdb.Error as error:
         fault = to_open_fault(error, place.file)
         if isinstance(fault, WarehouseLocked | WarehouseNewer):
             raise fault from error
-        return set(), None, {}
+        return set(), None, {}, None

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from consumer.errors import WarehouseError
 from consumer.warehouse.archive import list_files, sync_folder
 from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, HORIZON, put_fact, read_instant
 from consumer.warehouse.rollups import to_remains
@@ -309,8 +310,11 @@ def _delete_archived(warehouse: "Warehouse", files: list[Path], before: datetime
         put_fact(connection, "archive_from", max([*noted, _to_hour(before)]))
 
     warehouse.change("noting what leaves the archive", note)
-    for file in files:
-        file.unlink(missing_ok=True)
+    try:
+        for file in files:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise WarehouseError(f"cannot delete old files of the archive: {error}") from error
     sync_folder(warehouse.place.archive)
 
 

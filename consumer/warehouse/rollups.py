@@ -81,6 +81,8 @@ _HOURLY: Final = {
     ),
 }
 _COVERED: Final = ("event_day", "cohort_day")
+# The tables, each with the column that says when.
+ROLLUPS: Final = {**dict.fromkeys(_HOURLY, "period"), "rollup_coverage": "axis_day"}
 
 
 def _to_hourly(table: str, rows: str) -> str:
@@ -220,11 +222,12 @@ def to_remains(frozen: datetime | None, horizon: datetime) -> str:
 def copy_frozen(table: str, frozen: datetime) -> str:
     """Give the question for a rollup's rows of periods before ``frozen``, with its deltas."""
     if table in _HOURLY:
-        column, pending = "period", _to_hourly(table, _FROM_DELTAS)
+        pending = _to_hourly(table, _FROM_DELTAS)
     else:
-        column = "axis_day"
-        pending = " union all by name ".join(_to_coverage(axis, _FROM_DELTAS) for axis in _COVERED)
-    before = _between(column, None, frozen)
+        pending = " union all by name ".join(
+            f"({_to_coverage(axis, _FROM_DELTAS)})" for axis in _COVERED
+        )
+    before = _between(ROLLUPS[table], None, frozen)
     return (
         f"select * from {table} where {before} "
         f"union all by name select * from ({pending}) where {before}"

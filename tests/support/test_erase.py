@@ -27,6 +27,7 @@ from consumer.warehouse.connection import open_file
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.erasure import ErasureResult, erase
 from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.retention import Retention
 
 Desk = Any
 Letter = Any
@@ -280,7 +281,14 @@ def test_the_worker_hears_when_a_rewrite_is_due(desk: Desk) -> None:
     due = threading.Event()
     settings = PrivacySettings(erase_rewrite_days=0)
     erase_canary(desk)
-    with Upkeep(desk.warehouse, settings, on_rewrite_due=due.set, look_secs=0.01):
+    with Upkeep(
+        desk.warehouse,
+        settings,
+        Retention(),
+        on_rewrite_due=due.set,
+        on_broken=lambda: None,
+        look_secs=0.01,
+    ):
         assert due.wait(10)
 
 

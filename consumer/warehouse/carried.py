@@ -1,0 +1,90 @@
+"""What a rebuild takes over of a warehouse that was pruned: its archive cannot give it again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
+from consumer.warehouse.rollups import ROLLUPS, copy_frozen, recompute
+from consumer.warehouse.write import enter_removal
+
+_FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
+# Failures that are kept for longer, with their marks; all of it where a prune was cut off.
+_ROWS: Final = ("events", "marks", "waiting", "rare_events")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Facts, and rows in a file of their own.
+
+    Attributes:
+        facts: by name.
+        file: None where nothing was pruned but the archive.
+        frozen: before when the rollups are taken over; None where they were not frozen.
+    """
+
+    facts: dict[str, str]
+    file: Path | None
+    frozen: datetime | None
+
+    def discard(self) -> None:
+        """Delete the file."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
+    """Copy from an open file what lies before its horizon. Raises DuckDB's errors."""
+    found = connection.execute("select name, value from warehouse_facts").fetchall()
+    facts = {name: value for name, value in found if name in _FACTS}
+    horizon = read_instant(value for (value,) in connection.execute(HORIZON).fetchall())
+    frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
+    if horizon is None:
+        return Carried(facts, None, None)
+    file.unlink(missing_ok=True)
+    connection.execute(f"attach '{_quoted(file)}' as carried")
+    old = f"sent_at < timestamp '{horizon}'"
+    copies = {table: f"select * from {table} where {old}" for table in _ROWS}
+    if frozen is not None:
+        copies["rollup_remains"] = "select * from rollup_remains"
+        copies |= {table: copy_frozen(table, frozen) for table in ROLLUPS}
+    for table, rows in copies.items():
+        connection.execute(f"create table carried.{table} as {rows}")
+    connection.execute("detach carried")
+    return Carried(facts, file, frozen)
+
+
+def set_facts(connection: duckdb.DuckDBPyConnection, carried: Carried) -> None:
+    """Note the facts in a new file, before anything comes into it: what is too old stays out."""
+    for name, value in carried.facts.items():
+        put_fact(connection, name, value)
+
+
+def put_back(connection: duckdb.DuckDBPyConnection, carried: Carried) -> None:
+    """Put into a new file, full of what the archive had, the rows that `take_along` copied."""
+    if carried.file is None:
+        return
+    connection.execute(f"attach '{_quoted(carried.file)}' as carried (read_only)")
+    connection.execute("begin transaction")
+    for table in _ROWS:
+        connection.execute(f"insert into {table} by name from carried.{table}")
+    ((events,),) = connection.execute("select count(*) from carried.events").fetchall()
+    enter_removal(connection, "rebuild", removed=-events)
+    if carried.frozen is not None:
+        connection.execute(
+            "insert into rollup_remains by name select * from carried.rollup_remains"
+        )
+        recompute(connection)
+        for table, column in ROLLUPS.items():
+            connection.execute(f"delete from {table} where {column} < timestamp '{carried.frozen}'")
+            connection.execute(f"insert into {table} by name from carried.{table}")
+    connection.execute("commit")
+    connection.execute("detach carried")
+    carried.discard()
+
+
+def _quoted(file: Path) -> str:
+    return file.as_posix().replace("'", "''")
