@@ -123,6 +123,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._counts: dict[str, _Counts] = {}
         self._health: dict[str, SourceHealth] = {}
+        self._parts: dict[str, Callable[[], State]] = {}
         self._log = structlog.get_logger()
         self.registry = CollectorRegistry(auto_describe=False)
         self._write_secs = Histogram(
@@ -139,6 +140,10 @@ class Telemetry:
         with self._lock:
             self._counts[name] = _Counts()
             self._health[name] = SourceHealth(since=self._clock(), heard_at=self._monotonic())
+
+    def add_part(self, name: str, state: Callable[[], State]) -> None:
+        """Make a part that is no source known to `health`, which asks ``state`` each time."""
+        self._parts[name] = state
 
     def set_state(self, source: str, state: State, detail: str = "") -> None:
         """Note how the source is now and log the change; the same state again logs nothing.
@@ -239,9 +244,11 @@ class Telemetry:
         )
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Whether every source is well, and the same in detail, ready to become JSON."""
+        """Whether every source and part is well, and the same in detail, ready to become JSON."""
+        parts = {name: state() for name, state in self._parts.items()}
         with self._lock:
-            is_well = all(health.state in WELL for health in self._health.values())
+            states = [*parts.values(), *(health.state for health in self._health.values())]
+            is_well = WELL.issuperset(states)
             sources = {
                 name: {
                     "state": health.state,
@@ -252,7 +259,8 @@ class Telemetry:
                 for name, health in self._health.items()
             }
         status = "up" if is_well else "ill"
-        return is_well, {"status": status, "restarts": self._restarts, "sources": sources}
+        report = {"status": status, "restarts": self._restarts, **parts, "sources": sources}
+        return is_well, report
 
     def collect(self) -> Iterable[Metric]:
         """All counters of one instant, as Prometheus asks for them."""

@@ -13,10 +13,18 @@ from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
 from consumer.coverage import find_gaps
 from consumer.door_client import DoorClient
+from consumer.endpoint import opening
 from consumer.errors import EXIT_DENIED, EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError
 from consumer.health import bind
 from consumer.own_views import find_broken_views
-from consumer.settings import FirehoseSettings, HttpSettings, Settings, SnsSettings, load_settings
+from consumer.settings import (
+    EndpointSettings,
+    FirehoseSettings,
+    HttpSettings,
+    Settings,
+    SnsSettings,
+    load_settings,
+)
 from consumer.sources.aws import AwsAccess
 from consumer.warehouse.place import Place
 from consumer.wiring import follow_mail, send_mail
@@ -70,6 +78,8 @@ def check(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     findings = [warehouse_finding, *_check_sources(settings)]
     if any(isinstance(one, FirehoseSettings | SnsSettings) for one in settings.sources):
         findings.append(_check_http(settings.http, is_running=is_running))
+    if settings.endpoint.is_open:
+        findings.append(_check_endpoint(settings.endpoint, is_running=is_running))
     if sender and configuration_set and send_test:
         aws = AwsAccess(region=region, profile=profile)
         findings.append(_send_test(settings, aws, sender, configuration_set, timeout_secs))
@@ -158,6 +168,23 @@ def _check_http(settings: HttpSettings, *, is_running: bool) -> Finding:
             finding.lines.append("the port is left alone: the worker has it")
         else:
             bind_http(settings).close()
+    except DuckpostError as error:
+        finding.lines.append(str(error))
+        finding.exit_code = error.exit_code
+    return finding
+
+
+def _check_endpoint(settings: EndpointSettings, *, is_running: bool) -> Finding:
+    finding = Finding(f"SQL endpoint {settings.host}:{settings.port}")
+    sees = {"reader": "tokens and domains in place of addresses", "support": "addresses"}
+    finding.lines += [f"{user.name} sees {sees[user.role]}" for user in settings.users]
+    try:
+        if opening.open_tls(settings) is None:
+            finding.lines.append("speaks without TLS: what is read crosses in the clear")
+        if is_running:
+            finding.lines.append("the port is left alone: the worker has it")
+        else:
+            opening.bind(settings).close()
     except DuckpostError as error:
         finding.lines.append(str(error))
         finding.exit_code = error.exit_code

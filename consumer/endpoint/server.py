@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from consumer.endpoint import messages
 from consumer.endpoint.auth import Doorkeeper
@@ -80,6 +80,7 @@ class Endpoint:
         self._greeted = 0
         self._pids = itertools.count(1)
         self._loop = asyncio.SelectorEventLoop()
+        self._is_up = False
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="endpoint", daemon=True)
 
@@ -88,6 +89,13 @@ class Endpoint:
         """Where it listens."""
         port: int = self._socket.getsockname()[1]
         return port
+
+    @property
+    def state(self) -> Literal["starting", "up", "failed"]:
+        """Whether clients are let in; from any thread."""
+        if not self._thread.is_alive():
+            return "failed"
+        return "up" if self._is_up else "starting"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -117,6 +125,7 @@ class Endpoint:
         server = await self._loop.create_server(
             self._make_protocol, sock=self._socket, backlog=_BACKLOG
         )
+        self._is_up = True
         await self._ended.wait()
         server.close()
         for session in list(self._sessions.values()):
