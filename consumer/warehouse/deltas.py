@@ -5,18 +5,24 @@ counts differently because of something else of its message (a Send that was rej
 that bounced) is rare: the few messages that have such a row, and rows that were replaced,
 completed or lost a mark, go in once more, as they were and as they are, with opposite signs.
 `consumer.warehouse.rollups` adds it all up later.
+
+Statements are few and plain, and what they leave is done in Arrow: a batch's rows take less time
+to count than a statement that counts them takes to plan.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.counts import BITS
+from consumer.rows.columns import COMMON, SPECIFIC
+from consumer.warehouse.classes import SAID, Classes
+from consumer.warehouse.counts import count
 from consumer.warehouse.hours import hours_of, near, within
-from consumer.warehouse.pairs import Row, pair
+from consumer.warehouse.pairs import ALONE, Row, pair
 
 _MARK_BITS: Final = {
     "complaint": 1,
@@ -29,346 +35,365 @@ _MARK_BITS: Final = {
     "human_engaged": 128,
     "repeat": 1024,
 }
-_MARK_BIT: Final = (
-    "(case kind "
-    + " ".join(f"when '{kind}' then {bit}" for kind, bit in _MARK_BITS.items())
-    + " else 0 end)"
+_NO_MARKS: Final = pa.table({"ordinal": pa.array([], pa.int32()), "bit": pa.array([], pa.int64())})
+
+# What counts and their keys depend on, and what classes do.
+_FACTS: Final = (
+    *("event_key", "event_type", "event_at", "sent_at", "message_id", "recipient"),
+    *("recipient_domain", "destination_count", "account", "region", "configuration_set"),
+    *("identity", "source", "from_domain", "feedback_id", "delay_type", "processing_ms"),
+    *("is_unsubscribe", *SAID),
+)
+_FOUND_OUT: Final = (
+    ("provider", pa.string()),
+    ("is_machine", pa.bool_()),
+    ("marks", pa.int64()),
+    ("n", pa.int64()),
+    ("bounce_kind", pa.string()),
+    ("is_block", pa.bool_()),
+    ("complaint_kind", pa.string()),
+    *((name, pa.bool_()) for name in ALONE),
+)
+_TYPES: Final = {**dict(COMMON), **dict(SPECIFIC), "event_key": pa.string()}
+# Of a row that is ready to be counted: its key and the texts behind its classes are left behind.
+_COUNTABLE: Final = pa.schema(
+    [
+        *((name, _TYPES[name]) for name in _FACTS if name not in {"event_key", "message_id"}),
+        *_FOUND_OUT,
+    ]
+)
+_ENTERED: Final = (
+    *("event_type", "event_at", "sent_at", "account", "region", "configuration_set", "identity"),
+    *("source", "from_domain", "provider", "recipient_domain", "is_delayed", "processing_ms", "n"),
 )
 
-# What a count may depend on, of a row as it is stored. Text that only classes need stays behind.
-_FACTS: Final = """
-    e.event_key,
-    e.event_type,
-    e.event_at,
-    e.sent_at,
-    e.message_id,
-    e.recipient,
-    e.recipient_domain,
-    e.destination_count,
-    e.account,
-    e.region,
-    {configuration_set} as configuration_set,
-    e.identity,
-    if(e.identity is null, e.source, null) as source,
-    if(
-        e.identity is null and coalesce(split_part(e.source, '@', -1), '') = '',
-        {from_domain}, null
-    ) as from_domain,
-    e.feedback_id,
-    e.bounce_type,
-    e.bounce_sub_type,
-    bounce_kind_of(e.bounce_type, e.bounce_sub_type, e.is_auto_reply) as bounce_kind,
-    e.event_type = 'Bounce' and is_block(
-        bounce_class_of(
-            e.bounce_type, e.bounce_sub_type, e.is_auto_reply, e.status, e.diagnostic_code
-        )
-    ) as is_block,
-    if(
-        e.event_type = 'Complaint',
-        complaint_kind_of(e.complaint_sub_type, e.complaint_feedback_type), null
-    ) as complaint_kind,
-    e.complaint_sub_type,
-    e.delay_type,
-    e.processing_ms,
-    e.is_unsubscribe,
-"""
-
-# A batch may lack the steps that make these; what an earlier batch left in them matches nothing.
-_LEFT_BY_OTHERS: Final = """
-create temp table if not exists candidates (mark_key ubigint, kind varchar, event_key uuid);
-create temp table if not exists held (mark_key ubigint, kind varchar, gives_way boolean);
-create temp table if not exists repeats (event_at timestamp, event_key uuid, sent_at timestamp);
-create temp table if not exists giving_way (event_key uuid, event_at timestamp, sent_at timestamp);
-create temp table if not exists found (event_key uuid, event_at timestamp, sent_at timestamp);
-"""
-
-# grain: one row per arriving row that stays and counts
-_FRESH: Final = """
-select {facts}
-    coalesce(p.provider, e.recipient_domain) as provider,
-    v.machine_rule,
-    coalesce(t.marks, 0) as marks,
-from staying as e
-left join providers as p on p.domain = e.recipient_domain
-left join verdicts as v on v.ordinal = e.ordinal
-left join (
-    select c.event_key, bit_or({mark_bit}) as marks
-    from (
-        select event_key, kind from candidates as c
-        where not exists (
-            select 1 from held as h
-            where h.mark_key = c.mark_key and h.kind = c.kind and not h.gives_way
-        )
-        union all
-        select event_key, 'repeat' as kind from repeats
-    ) as c
-    group by c.event_key
-) as t on t.event_key = e.event_key
-{of_send}
-where not e.is_simulator
-"""
-
-_OF_SEND: Final = (
-    "left join message_facts as m on e.is_poor and m.message_id = e.message_id "
-    "and m.account is not distinct from e.account"
-)
 _RARE_TYPES: Final = ("Bounce", "Reject", "Rendering Failure", "DeliveryDelay", "Complaint")
+# Of complaints only these say something of their message's other rows, or of each other.
+_RARE_COMPLAINTS: Final = ("suppressed", "auth_failure", "virus")
 # Opens, clicks and subscriptions change nothing but themselves.
 _PAIRING_TYPES: Final = ("Send", "Delivery", *_RARE_TYPES)
-_PAIRING: Final = f"event_type in {_PAIRING_TYPES}"
 
-_KEEP_RARE: Final = f"""
+_KEEP_RARE: Final = """
 insert into rare_events
-select message_id, sent_at, event_at, event_key
-from staying
-where
-    not is_simulator
-    and event_type in {_RARE_TYPES}
-    and (
-        event_type != 'Complaint'
-        or complaint_kind_of(complaint_sub_type, complaint_feedback_type) in (
-            'suppressed', 'auth_failure', 'virus'
-        )
-    )
+select message_id, sent_at, event_at, event_key::uuid from rare
 """
 
 # grain: one row per rare row, there or arriving, of a message that the batch brings something of
-_TOUCHED: Final = f"""
-select message_id, sent_at, event_at
-from rare_events
-where {{within}} and message_id in (select message_id from staying where {_PAIRING})
+_TOUCHED: Final = """
+select message_id, sent_at, event_at from rare_events
+where {within} and message_id in (select message_id from pairing)
 """
 
-# Replaced, completed, or with a mark more; one that an earlier batch left here changes nothing.
-_CHANGED: Final = """
-select event_key, event_at, sent_at from giving_way
-union all
-select event_key, event_at, sent_at from found
-union all
-select event_key, event_at, sent_at from repeats
-where event_key not in (select event_key from staying)
-"""
-
-_LOST: Final = """
-select m.event_key, m.event_at, m.sent_at
-from marks as m
-join giving as g on g.mark_key = m.mark_key and g.kind = m.kind
-where {within}
-"""
-
-# grain: one row per stored row that meets a condition, with its marks
-_STORED: Final = """
-with wanted as (
-    select {facts} e.provider, e.machine_rule
-    from events as e
-    where not e.is_simulator and ({condition})
-)
+# grain: one row per stored row that meets a condition
+_STORED: Final = f"""
 select
-    e.* replace (e.event_key::varchar as event_key),
-    coalesce(h.marks, 0) as marks,
-    {is_fresh} as is_fresh,
-from wanted as e
-left join (
-    select event_key, bit_or({mark_bit}) as marks
-    from marks
-    where {marks_within}
-    group by event_key
-) as h on h.event_key = e.event_key
+    e.event_key::varchar as event_key,
+    {", ".join(f"e.{name}" for name in _FACTS if name != "event_key")},
+    e.provider,
+    e.machine_rule is not null as is_machine,
+from events as e
+where not e.is_simulator and {{condition}}
 """
 _BY_MESSAGE: Final = (
-    f"{{within}} and e.{_PAIRING} and e.message_id in (select message_id from touched)"
+    f"({{within}} and e.event_type in {_PAIRING_TYPES} "
+    "and e.message_id in (select message_id from touched))"
 )
-_IS_FRESH: Final = "e.event_key in (select event_key from staying)"
-_BY_KEY: Final = "{near} and e.event_key in (select event_key::uuid from changed)"
+_BY_KEY: Final = "({near} and e.event_key in (select event_key::uuid from changed))"
 
-_INSERT: Final = """
-insert into rollup_deltas by name
-select
-    event_type,
-    event_at,
-    sent_at,
-    account,
-    region,
-    configuration_set,
-    identity,
-    source,
-    from_domain,
-    provider,
-    recipient_domain,
-    is_delayed,
-    if(event_type = 'Delivery' and recipient is not null, processing_ms, null) as processing_ms,
-    {bits} as counts,
-    n,
-from (
-    select *, {has_feedback_loop} as has_feedback_loop, {is_own_domain} as is_own_domain
-    from ({rows})
-)
+_HELD: Final = """
+select event_key::varchar as event_key, kind from marks
+where {within} and event_key in (select event_key::uuid from stored)
 """
 
-_ALONE: Final = """
-select
-    *,
-    1 as n,
-    false as is_stopped,
-    false as is_suppressed_by_user,
-    false as is_bounced,
-    false as is_bounced_before,
-    false as is_delayed,
-from ({rows})
-"""
-_AND_PAIRED: Final = """
-where event_key not in (select event_key::uuid from paired)
-union all by name
-select * replace (event_key::uuid as event_key) from paired
+_FACTS_OF_POOR: Final = """
+select i.ordinal, m.configuration_set, m.from_domain
+from staying as i
+join message_facts as m
+    on m.message_id = i.message_id and m.account is not distinct from i.account
+where i.is_poor
 """
 
-_STORED_FACTS: Final = _FACTS.format(
-    configuration_set="e.configuration_set", from_domain="e.from_domain"
-)
-_FRESH_FACTS: Final = _FACTS.format(
-    configuration_set="if(m.message_id is null, e.configuration_set, m.configuration_set)",
-    from_domain="if(m.message_id is null, e.from_domain, m.from_domain)",
-)
+_INSERT: Final = "insert into rollup_deltas by name select * from counted"
+
 # A Delivery pairs with its message's rare rows from an hour before the sending to a day after.
 _HOURS_NEAR_SENDING: Final = range(-1, 26)
 
 
-def add_deltas(connection: duckdb.DuckDBPyConnection, rows: pa.Table, *, has_poor: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What the steps before did to stored rows, and the marks that arriving rows have.
+
+    Each has event_key (as text), event_at and sent_at; ``gone`` also message_id, ``moved``
+    configuration_set and from_domain, ``repeats`` and ``taken`` ordinal (of an arriving row),
+    ``lost`` and ``taken`` kind. None: nothing was looked for.
+    """
+
+    gone: pa.Table | None = None
+    moved: pa.Table | None = None
+    repeats: pa.Table | None = None
+    lost: pa.Table | None = None
+    taken: pa.Table | None = None
+
+
+def add_deltas(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    changes: Changes,
+    *,
+    has_poor: bool,
+    classes: Classes,
+) -> None:
     """Enter what the batch's rows change, after all of them are in place.
 
-    1. Keep the table of rare rows up to date.
-    2. Find the stored rows that changed themselves: replaced, completed, with marks lost or taken;
-       what they were is read through a cursor that does not see this transaction.
-    3. Find the messages with a rare row, or with a row that changed.
-    4. Pair the rows of those, as they were and as they are.
-    5. Enter both, and every other row as it comes.
+    1. Give each arriving row what was found out about it.
+    2. Keep the table of rare rows up to date.
+    3. Find the messages with a rare row of which the batch brings something.
+    4. Read the stored rows of those, and the stored rows that changed themselves, as they were:
+       through a cursor that does not see this transaction.
+    5. Pair them as they were, and as they are now beside the arriving ones.
+    6. Count what differs, and every other row as it comes.
 
     Args:
         connection: the writer's, inside its transaction.
         rows: those that stay, registered as ``staying``.
+        changes: what the steps before did.
         has_poor: whether ``message_facts`` was filled for this batch.
+        classes: what bounces and complaints are about, as far as it was asked.
     """
-    connection.execute(_LEFT_BY_OTHERS)
+    domains = connection.sql("from providers").to_arrow_table()
     # 1
-    _keep_rare(connection, rows)
+    fresh = _complete(connection, rows, changes, domains, has_poor=has_poor)
     # 2
-    with connection.cursor() as before:
-        changed = _find_changed(connection, before, rows)
-        connection.register("changed", changed)
-        before.register("changed", changed)
-        was = _read(before, changed) if changed.num_rows else []
+    is_exceptional = _is_one_of(fresh["event_type"], _RARE_TYPES)
+    exceptional = _to_rows(fresh.filter(is_exceptional))
+    classes.classify(connection, exceptional)
+    rare = [row for row in exceptional if _is_rare(row)]
+    _keep_rare(connection, rare, changes)
     # 3
-    touched = _find_touched(connection, rows, was)
-    connection.register("touched", touched)
+    ordinary = fresh.filter(pc.invert(is_exceptional))
+    touched = _find_touched(connection, fresh, rare, changes)
     # 4
-    paired: list[Row] = []
-    if touched.num_rows or changed.num_rows:
-        stored = _read(connection, changed, touched)
-        gone = set(changed["event_key"].to_pylist())
-        same = [row for row in stored if not row["is_fresh"] and row["event_key"] not in gone]
-        paired = [*pair([*was, *same], sign=-1), *pair(stored, sign=1)]
+    was = _read_stored(connection, touched, changes)
+    classes.classify(connection, was)
     # 5
-    entered = _ALONE.format(
-        rows=_FRESH.format(
-            facts=_FRESH_FACTS if has_poor else _STORED_FACTS,
-            of_send=_OF_SEND if has_poor else "",
-            mark_bit=_MARK_BIT,
-        )
+    is_paired = pc.and_(
+        _is_one_of(ordinary["event_type"], _PAIRING_TYPES),
+        pc.is_in(ordinary["message_id"], value_set=_whole(touched["message_id"])),
     )
-    if paired:
-        connection.register("paired", _to_table(paired))
-        entered += _AND_PAIRED
-    connection.execute(_INSERT.format(bits=BITS, rows=entered, **_read_ours(connection)))
+    arriving = [*exceptional, *_to_rows(ordinary.filter(is_paired))]
+    paired = _differences(pair(was, sign=-1), pair([*_as_now(was, changes), *arriving], sign=1))
+    # 6
+    alone = ordinary.filter(pc.invert(is_paired)).select(_COUNTABLE.names)
+    ready = pa.concat_tables([alone, pa.Table.from_pylist(paired, _COUNTABLE)])
+    if ready.num_rows:
+        connection.register("counted", _count(connection, ready, domains))
+        connection.execute(_INSERT)
 
 
-def _read_ours(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """SQL for what is known of domains, as constants: a look-up in its place costs planning."""
-    ((looped, own),) = connection.execute(
-        "select (select list(distinct provider) from providers where has_feedback_loop), "
-        "own_domains()"
-    ).fetchall()
-    return {
-        "has_feedback_loop": _is_one_of("provider", looped),
-        "is_own_domain": _is_one_of("recipient_domain", own),
-    }
+def _complete(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    changes: Changes,
+    domains: pa.Table,
+    *,
+    has_poor: bool,
+) -> pa.Table:
+    """The arriving rows that count, with what stored rows have besides, as if each were alone."""
+    rows = rows.select([*_FACTS, "ordinal", "is_simulator"])
+    rows = rows.filter(pc.invert(rows["is_simulator"]))
+    ordinal, columns = rows["ordinal"], {name: rows[name] for name in _FACTS}
+    if has_poor:
+        poor = connection.sql(_FACTS_OF_POOR).to_arrow_table()
+        position = pc.index_in(ordinal, value_set=_whole(poor["ordinal"]))
+        for name in ("configuration_set", "from_domain"):
+            said = poor[name].take(position)
+            columns[name] = pc.if_else(pc.is_valid(position), said, columns[name])
+    position = pc.index_in(rows["recipient_domain"], value_set=_whole(domains["domain"]))
+    machines = connection.sql("select ordinal from verdicts where machine_rule is not null")
+    columns["provider"] = pc.coalesce(domains["provider"].take(position), rows["recipient_domain"])
+    columns["is_machine"] = pc.is_in(
+        ordinal, value_set=_whole(machines.to_arrow_table()["ordinal"].cast(pa.int32()))
+    )
+    columns["marks"] = _to_marks(ordinal, changes)
+    columns["n"] = _repeat(1, rows, pa.int64())
+    columns["bounce_kind"] = columns["complaint_kind"] = _repeat(None, rows, pa.string())
+    columns["is_block"] = _repeat(False, rows, pa.bool_())
+    columns.update((name, columns["is_block"]) for name in ALONE)
+    return pa.table(columns)
 
 
-def _is_one_of(column: str, values: list[str] | None) -> str:
-    if not values:
-        return "false"
-    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    return f"coalesce({column} in ({quoted}), false)"
+def _to_marks(ordinal: pa.ChunkedArray, changes: Changes) -> pa.ChunkedArray:
+    """The marks of the arriving rows with these ordinals."""
+    found = _NO_MARKS
+    if changes.taken is not None:
+        kinds = pa.array(_MARK_BITS)
+        bits = pa.array(_MARK_BITS.values(), pa.int64())
+        bit = bits.take(pc.index_in(_whole(changes.taken["kind"]), value_set=kinds))
+        found = pa.table({"ordinal": changes.taken["ordinal"], "bit": bit})
+    if changes.repeats is not None:
+        arriving = changes.repeats.filter(pc.is_valid(changes.repeats["ordinal"]))
+        repeats = {
+            "ordinal": arriving["ordinal"],
+            "bit": _repeat(_MARK_BITS["repeat"], arriving, pa.int64()),
+        }
+        found = pa.concat_tables([found, pa.table(repeats)])
+    # a row has each kind once: the sum of its bits is their set
+    sets = found.group_by("ordinal").aggregate([("bit", "sum")])
+    position = pc.index_in(ordinal, value_set=_whole(sets["ordinal"]))
+    return pc.fill_null(sets["bit_sum"].take(position), 0)
 
 
-def _keep_rare(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
-    gone = connection.sql("select sent_at from giving_way").to_arrow_table()
-    if gone.num_rows:
-        by_send = near("sent_at", gone["sent_at"].combine_chunks())
+def _find_touched(
+    connection: duckdb.DuckDBPyConnection,
+    fresh: pa.Table,
+    rare: Sequence[Row],
+    changes: Changes,
+) -> pa.Table:
+    """Messages whose rows depend on each other: id, and the instants to look for their rows at."""
+    pairing = fresh.select(["message_id", "sent_at"]).filter(
+        _is_one_of(fresh["event_type"], _PAIRING_TYPES)
+    )
+    connection.register("pairing", pairing.select(["message_id"]))
+    by_send = within("sent_at", hours_of(_whole(pairing["sent_at"])))
+    touched = connection.sql(_TOUCHED.format(within=by_send)).to_arrow_table()
+    arriving = [{name: row[name] for name in touched.column_names} for row in rare]
+    parts = [touched, pa.Table.from_pylist(arriving, touched.schema)]
+    if changes.gone is not None:
+        parts.append(changes.gone.select(touched.column_names))
+    return pa.concat_tables(parts)
+
+
+def _keep_rare(
+    connection: duckdb.DuckDBPyConnection, rare: Sequence[Row], changes: Changes
+) -> None:
+    if changes.gone is not None and changes.gone.num_rows:
+        by_send = near("sent_at", _whole(changes.gone["sent_at"]))
         connection.execute(
             f"delete from rare_events where {by_send} "
             "and event_key in (select event_key from giving_way)"
         )
-    if pc.any(pc.is_in(rows["event_type"], pa.array(_RARE_TYPES))).as_py():
+    if rare:
+        names = ("message_id", "sent_at", "event_at", "event_key")
+        schema = pa.schema([(name, _TYPES[name]) for name in names])
+        connection.register("rare", pa.Table.from_pylist(list(rare), schema))
         connection.execute(_KEEP_RARE)
 
 
-def _find_changed(
-    connection: duckdb.DuckDBPyConnection, before: duckdb.DuckDBPyConnection, rows: pa.Table
-) -> pa.Table:
-    changed = connection.sql(_CHANGED).to_arrow_table()
-    giving = connection.sql("select mark_key, kind from held where gives_way").to_arrow_table()
-    if not giving.num_rows:
-        return changed
-    before.register("giving", giving)
-    by_send = within("m.sent_at", hours_of(rows["sent_at"].combine_chunks()))
-    lost = before.sql(_LOST.format(within=by_send)).to_arrow_table()
-    return pa.concat_tables([changed, lost])
-
-
-def _find_touched(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, was: Sequence[Row]
-) -> pa.Table:
-    """Messages whose rows depend on each other: id, and the instants to look for their rows at."""
-    pairing = pc.is_in(rows["event_type"], pa.array(_PAIRING_TYPES))
-    sent_at = rows["sent_at"].filter(pairing).combine_chunks()
-    by_send = within("sent_at", hours_of(sent_at))
-    touched = connection.sql(_TOUCHED.format(within=by_send)).to_arrow_table()
-    more = [
-        {name: row[name] for name in touched.column_names}
-        for row in was
-        if row["event_type"] in _PAIRING_TYPES
-    ]
-    return pa.concat_tables([touched, pa.Table.from_pylist(more, touched.schema)])
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, changed: pa.Table, touched: pa.Table | None = None
+def _read_stored(
+    connection: duckdb.DuckDBPyConnection, touched: pa.Table, changes: Changes
 ) -> list[Row]:
-    """The rows of ``changed``, and of the messages of ``touched``, as this connection sees them."""
-    conditions = []
-    instants = changed["sent_at"]
-    if changed.num_rows:
-        conditions.append(_BY_KEY.format(near=near("e.event_at", _whole(changed["event_at"]))))
-    if touched is not None and touched.num_rows:
-        sent = hours_of(_whole(touched["sent_at"]))
-        hours = {hour + later for hour in sent for later in _HOURS_NEAR_SENDING}
-        hours.update(hours_of(_whole(touched["event_at"])))
-        conditions.append(_BY_MESSAGE.format(within=within("e.event_at", hours)))
-        instants = pa.chunked_array([*instants.chunks, *touched["sent_at"].chunks])
-    sql = _STORED.format(
-        facts=_STORED_FACTS,
-        condition=" or ".join(f"({condition})" for condition in conditions),
-        mark_bit=_MARK_BIT,
-        marks_within=within("sent_at", hours_of(_whole(instants))),
-        is_fresh="false" if touched is None else _IS_FRESH,
+    """The rows of the messages of ``touched``, and those that changed, before this transaction."""
+    names = ["event_key", "event_at", "sent_at"]
+    steps = [changes.gone, changes.moved, changes.lost]
+    if changes.repeats is not None:
+        steps.append(changes.repeats.filter(pc.is_null(changes.repeats["ordinal"])))
+    changed = [part.select(names) for part in steps if part is not None and part.num_rows]
+    parts = []
+    with connection.cursor() as before:
+        # one question each: a condition with both cannot skip the rows that neither wants
+        if changed:
+            keys = pa.concat_tables(changed)
+            before.register("changed", keys)
+            by_key = _BY_KEY.format(near=near("e.event_at", _whole(keys["event_at"])))
+            parts.append(before.sql(_STORED.format(condition=by_key)).to_arrow_table())
+        if touched.num_rows:
+            before.register("touched", touched)
+            sent = hours_of(_whole(touched["sent_at"]))
+            hours = {hour + later for hour in sent for later in _HOURS_NEAR_SENDING}
+            hours.update(hours_of(_whole(touched["event_at"])))
+            by_message = _BY_MESSAGE.format(within=within("e.event_at", hours))
+            parts.append(before.sql(_STORED.format(condition=by_message)).to_arrow_table())
+        if not any(part.num_rows for part in parts):
+            return []
+        stored = pa.concat_tables(parts)
+        before.register("stored", stored.select(["event_key"]))
+        by_send = within("sent_at", hours_of(_whole(stored["sent_at"])))
+        held = before.sql(_HELD.format(within=by_send)).to_arrow_table().to_pylist()
+    marks = _by_key(held)
+    rows = {row["event_key"]: row for row in stored.to_pylist()}
+    return [{**row, "marks": marks.get(key, 0)} for key, row in rows.items()]
+
+
+def _as_now(was: Iterable[Row], changes: Changes) -> list[Row]:
+    """The stored rows as they are after what the batch did to them."""
+    gone = set(changes.gone["event_key"].to_pylist()) if changes.gone is not None else set()
+    moved = changes.moved.to_pylist() if changes.moved is not None else []
+    said = {
+        row["event_key"]: {name: row[name] for name in ("configuration_set", "from_domain")}
+        for row in moved
+    }
+    lost = _by_key(changes.lost.to_pylist() if changes.lost is not None else [])
+    repeats = set(changes.repeats["event_key"].to_pylist()) if changes.repeats is not None else ()
+    return [
+        {
+            **row,
+            **said.get(row["event_key"], {}),
+            "marks": (row["marks"] & ~lost.get(row["event_key"], 0))
+            | (_MARK_BITS["repeat"] if row["event_key"] in repeats else 0),
+        }
+        for row in was
+        if row["event_key"] not in gone
+    ]
+
+
+def _by_key(held: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    marks: dict[str, int] = {}
+    for mark in held:
+        marks[mark["event_key"]] = marks.get(mark["event_key"], 0) | _MARK_BITS[mark["kind"]]
+    return marks
+
+
+def _differences(was: Sequence[Row], now: Sequence[Row]) -> list[Row]:
+    """Both, without the rows that are in both and count the same."""
+    before = {row["event_key"]: {**row, "n": 1} for row in was}
+    same = {row["event_key"] for row in now if before.get(row["event_key"]) == row}
+    return [row for row in (*was, *now) if row["event_key"] not in same]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, ready: pa.Table, domains: pa.Table) -> pa.Table:
+    """The rows as ``rollup_deltas`` has them."""
+    ((own,),) = connection.execute("select own_domains()").fetchall()
+    looped = domains["provider"].filter(domains["has_feedback_loop"])
+    columns = {name: ready[name] for name in ready.column_names}
+    columns["has_feedback_loop"] = pc.is_in(
+        ready["provider"], value_set=_whole(looped), skip_nulls=True
     )
-    rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
-    return rows
+    columns["is_own_domain"] = pc.is_in(
+        ready["recipient_domain"], value_set=pa.array(own, pa.string()), skip_nulls=True
+    )
+    # who sent is known by the identity, else by the source's domain, else by the From header's
+    source = ready["source"]
+    has_identity = pc.is_valid(ready["identity"])
+    has_domain = pc.fill_null(pc.match_substring_regex(source, "[^@]$"), False)
+    columns["source"] = _unless(has_identity, source)
+    columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), ready["from_domain"])
+    is_timed = pc.and_(pc.equal(ready["event_type"], "Delivery"), pc.is_valid(ready["recipient"]))
+    columns["processing_ms"] = _unless(pc.invert(is_timed), ready["processing_ms"])
+    return count(pa.table(columns), list(_ENTERED))
 
 
-def _to_table(paired: list[Row]) -> pa.Table:
-    names = [name for name in paired[0] if name != "is_fresh"]
-    return pa.table({name: pa.array([row[name] for row in paired]) for name in names})
+def _is_rare(row: Row) -> bool:
+    return row["event_type"] != "Complaint" or row["complaint_kind"] in _RARE_COMPLAINTS
+
+
+def _to_rows(rows: pa.Table) -> list[Row]:
+    """As dictionaries, with keys as text."""
+    found: list[Row] = rows.to_pylist()
+    for row in found:
+        row["event_key"] = str(row["event_key"])
+    return found
+
+
+def _is_one_of(column: pa.ChunkedArray, values: tuple[str, ...]) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=pa.array(values))
+
+
+def _unless(condition: pa.ChunkedArray, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(condition, pa.scalar(None, column.type), column)
+
+
+def _repeat(value: object, rows: pa.Table, of_type: pa.DataType) -> pa.Array:
+    return pa.repeat(pa.scalar(value, of_type), rows.num_rows)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

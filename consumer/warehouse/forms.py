@@ -47,12 +47,14 @@ select ordinal, fate, fate = 'inserted' as stays from judged
 
 _KNOWN: Final = f"""
 create or replace temp table known as
-select e.event_key, e.event_at, e.sent_at, e.is_identity_notification as is_identity,
+select e.event_key, e.event_at, e.sent_at, e.message_id,
+    e.is_identity_notification as is_identity,
     {_FORM_GROUP.format(row="e")} as form_group,
 from events as e
 where {{within}} and e.event_key in (select event_key from incoming)
 union
-select e.event_key, e.event_at, e.sent_at, e.is_identity_notification as is_identity,
+select e.event_key, e.event_at, e.sent_at, e.message_id,
+    e.is_identity_notification as is_identity,
     {_FORM_GROUP.format(row="e")} as form_group,
 from events as e
 where {{within}} and e.event_type in ('Bounce', 'Complaint') and (
@@ -142,12 +144,17 @@ from judged
 # the stored identity copies that give way, with what is needed to find them again
 _GIVING_WAY: Final = """
 create or replace temp table giving_way as
-select k.event_key, k.event_at, k.sent_at
+select k.event_key, k.event_at, k.sent_at, k.message_id
 from known as k
 where k.is_identity and k.form_group in (
     select form_group from fates where fate = 'superseded'
 )
 """
+
+
+_GONE: Final = (
+    "select event_key::varchar as event_key, event_at, sent_at, message_id from giving_way"
+)
 
 
 def judge(
@@ -156,11 +163,12 @@ def judge(
     *,
     horizon: str,
     has_identity_copies: bool,
-) -> int:
+) -> tuple[int, pa.Table | None]:
     """Fill the temporary table ``fates`` for the rows registered as ``incoming``.
 
     Stored copies that give way leave the warehouse here, with their marks and their place among
-    the waiting. Returns how many rows were taken out, or never put in, for a better copy.
+    the waiting. Returns how many rows were taken out, or never put in, for a better copy, and the
+    rows taken out: event_key (as text), event_at, sent_at, message_id.
 
     Args:
         connection: the writer's, inside its transaction.
@@ -174,17 +182,17 @@ def judge(
     if not arrives_by_identity and not has_identity_copies:
         condition = within("event_at", hours)
         connection.execute(_FATES_OF_ONE_FORM.format(within=condition, horizon=horizon))
-        return 0
+        return 0, None
     connection.execute(_KNOWN.format(within=within("e.event_at", hours)))
     connection.execute(_FATES_OF_TWO_FORMS.format(horizon=horizon))
     connection.execute(_GIVING_WAY)
-    stored = connection.sql("select event_at, sent_at from giving_way").to_arrow_table()
+    stored = connection.sql(_GONE).to_arrow_table()
     if stored.num_rows:
         _remove(connection, stored)
     (passed_over,) = connection.execute(
         "select count(*) from fates where fate = 'inserted' and not stays"
     ).fetchall()[0]
-    return int(stored.num_rows) + int(passed_over)
+    return int(stored.num_rows) + int(passed_over), stored
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, stored: pa.Table) -> None:

@@ -21,6 +21,7 @@ with rows as (
         i.mark_key,
         i.event_at,
         i.event_key,
+        i.ordinal,
         i.sent_at,
         case i.event_type
             when 'DeliveryDelay' then ['delay']
@@ -43,13 +44,14 @@ with rows as (
         )
 ),
 each_kind as (
-    select mark_key, event_at, event_key, sent_at, unnest(kinds) as kind from rows
+    select mark_key, event_at, event_key, ordinal, sent_at, unnest(kinds) as kind from rows
 )
 select
     mark_key,
     kind,
     min(event_at) as event_at,
     arg_min(event_key, (event_at, event_key)) as event_key,
+    arg_min(ordinal, (event_at, event_key)) as ordinal,
     min(sent_at) as sent_at,
 from each_kind
 group by mark_key, kind
@@ -60,20 +62,26 @@ create or replace temp table held as
 select
     m.mark_key,
     m.kind,
+    m.event_key,
+    m.event_at,
+    m.sent_at,
     (c.event_at, c.event_key) < (m.event_at, m.event_key) as gives_way,
 from marks as m
 join candidates as c on c.mark_key = m.mark_key and c.kind = m.kind
 where {within}
 """
 
+_LOST: Final = (
+    "select kind, event_key::varchar as event_key, event_at, sent_at from held where gives_way"
+)
+
 _GIVE_WAY: Final = """
 delete from marks
 where {within} and (mark_key, kind) in (select (mark_key, kind) from held where gives_way)
 """
 
-_TAKE: Final = """
-insert into marks by name
-select c.mark_key, c.kind, c.event_at, c.event_key, c.sent_at
+_TAKEN: Final = """
+select c.mark_key, c.kind, c.event_at, c.event_key::varchar as event_key, c.sent_at, c.ordinal
 from candidates as c
 where not exists (
     select 1 from held as h
@@ -81,11 +89,17 @@ where not exists (
 )
 """
 
-# grain: one row per Delivery, stored or arriving, that an earlier one of its recipient precedes
+_TAKE: Final = """
+insert into marks by name
+select mark_key, kind, event_at, event_key::uuid as event_key, sent_at from taken
+"""
+
+# grain: one row per Delivery that an earlier one of its recipient precedes, stored or arriving
+# (then it has an ordinal)
 _REPEATS: Final = """
 create or replace temp table repeats as
 with arriving as (
-    select i.message_id, i.recipient, i.event_at, i.event_key, i.sent_at
+    select i.message_id, i.recipient, i.event_at, i.event_key, i.sent_at, i.ordinal
     from staying as i
     where
         i.event_type = 'Delivery'
@@ -94,7 +108,9 @@ with arriving as (
         and is_near_sending(i.event_at, i.sent_at)
 ),
 stored as (
-    select e.message_id, e.recipient, e.event_at, e.event_key, e.sent_at
+    select
+        e.message_id, e.recipient, e.event_at, e.event_key, e.sent_at,
+        null::integer as ordinal,
     from events as e
     join arriving as a on a.message_id = e.message_id and a.recipient = e.recipient
     where
@@ -104,19 +120,21 @@ stored as (
         and {within}
 ),
 several as (
-    select message_id, recipient, event_at, event_key, sent_at from arriving
+    select message_id, recipient, event_at, event_key, sent_at, ordinal from arriving
     where (message_id, recipient) in (
         select (message_id, recipient) from arriving group by all having count(*) > 1
         union all
         select (message_id, recipient) from stored
     )
     union
-    select message_id, recipient, event_at, event_key, sent_at from stored
+    select message_id, recipient, event_at, event_key, sent_at, ordinal from stored
 )
-select event_at, event_key, sent_at from several
+select event_at, event_key, sent_at, ordinal from several
 qualify
     row_number() over (partition by message_id, recipient order by event_at, event_key) > 1
 """
+
+_REPEATED: Final = "select event_key::varchar as event_key, event_at, sent_at, ordinal from repeats"
 
 # A group of its own each: the low half of its key.
 _NOTE_REPEATS: Final = """
@@ -135,30 +153,39 @@ where r.event_key not in (select event_key from marks where kind = 'repeat' and 
 _HOURS_NEAR_SENDING: Final = range(-1, 25)
 
 
-def mark_repeats(connection: duckdb.DuckDBPyConnection, sent_at: pa.Array) -> None:
+def mark_repeats(connection: duckdb.DuckDBPyConnection, sent_at: pa.Array) -> pa.Table:
     """Note every Delivery that follows another of its message and recipient, for it is no outcome.
 
     To be called before the batch is inserted. The look-up reads the hours that ``sent_at``, of the
-    batch's Deliveries, leaves open; what it finds is rare.
+    batch's Deliveries, leaves open; what it finds is rare. Returns that: event_key (as text),
+    event_at, sent_at, and ordinal where it arrives only now.
     """
     hours = {hour + later for hour in hours_of(sent_at) for later in _HOURS_NEAR_SENDING}
     connection.execute(_REPEATS.format(within=within("e.event_at", hours)))
-    found = connection.sql("select sent_at from repeats").to_arrow_table()
+    found = connection.sql(_REPEATED).to_arrow_table()
     if found.num_rows:
         by_send = near("sent_at", found["sent_at"].combine_chunks())
         connection.execute(_NOTE_REPEATS.format(within=by_send))
+    return found
 
 
-def place_marks(connection: duckdb.DuckDBPyConnection, sent_at: pa.Array) -> None:
+def place_marks(
+    connection: duckdb.DuckDBPyConnection, sent_at: pa.Array
+) -> tuple[pa.Table, pa.Table]:
     """Give the marks of this batch's groups to their least events.
 
     ``sent_at`` is that of the rows that may hold one: all events of a message share it, so a
-    group's mark lies in the same hour.
+    group's mark lies in the same hour. Returns the marks that arriving events took (kind and
+    ordinal among their columns), and those that stored events lost to them (kind, and the event's
+    event_key as text, event_at and sent_at).
     """
     connection.execute(_CANDIDATES)
     hours = hours_of(sent_at)
     connection.execute(_HELD.format(within=within("m.sent_at", hours)))
-    (giving_way,) = connection.execute("select count(*) from held where gives_way").fetchall()[0]
-    if giving_way:
+    lost = connection.sql(_LOST).to_arrow_table()
+    if lost.num_rows:
         connection.execute(_GIVE_WAY.format(within=within("sent_at", hours)))
+    taken = connection.sql(_TAKEN).to_arrow_table()
+    connection.register("taken", taken)
     connection.execute(_TAKE)
+    return taken, lost

@@ -74,7 +74,10 @@ from events as e
 join sent as s on s.event_key = e.event_key
 where {within} and e.account is not distinct from s.account
 """
-
+_COMPLETED: Final = """
+select event_key::varchar as event_key, event_at, sent_at, configuration_set, from_domain
+from moved
+"""
 
 _SENT: Final = ["message_id", "account", "configuration_set", "tenant", "from_domain", "tags"]
 
@@ -97,15 +100,18 @@ def wait(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_WAIT)
 
 
-def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array) -> None:
+def complete_waiting(
+    connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array
+) -> pa.Table | None:
     """Give stored rows that waited what this batch's Sends say.
 
-    Each is a delete and an insert: an update of nested columns would be the same.
+    Each is a delete and an insert: an update of nested columns would be the same. Returns what
+    the rows say now: event_key (as text), event_at, sent_at, configuration_set, from_domain.
     """
     connection.execute(_FOUND.format(within=near("w.sent_at", sends_sent_at)))
     found = connection.sql("select event_at, sent_at from found").to_arrow_table()
     if not found.num_rows:
-        return
+        return None
     by_event = near("event_at", found["event_at"].combine_chunks())
     connection.execute(_MOVED.format(within=by_event.replace("event_at", "e.event_at")))
     keys = "event_key in (select event_key from moved)"
@@ -113,3 +119,4 @@ def complete_waiting(connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Ar
     connection.execute("insert into events by name select * from moved")
     by_send = near("sent_at", found["sent_at"].combine_chunks())
     connection.execute(f"delete from waiting where {by_send} and {keys}")
+    return connection.sql(_COMPLETED).to_arrow_table()

@@ -13,6 +13,10 @@ Row = dict[str, Any]
 _BOUNCES: Final = frozenset({"hard", "soft", "undetermined"})
 _STOPPING: Final = frozenset({"Reject", "Rendering Failure"})
 _REPORTS: Final = frozenset({"auth_failure", "virus"})
+# What a row alone is none of.
+ALONE: Final = (
+    *("is_stopped", "is_suppressed_by_user", "is_bounced", "is_bounced_before", "is_delayed"),
+)
 _MAKES_OUTCOME: Final = 256
 _IS_FIRST_REPORT: Final = 512
 _BEFORE_SENDING: Final = timedelta(hours=1)

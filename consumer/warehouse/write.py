@@ -14,7 +14,8 @@ from consumer.batch import Batch
 from consumer.errors import PositionMoved
 from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
-from consumer.warehouse.deltas import add_deltas
+from consumer.warehouse.classes import Classes
+from consumer.warehouse.deltas import Changes, add_deltas
 from consumer.warehouse.forms import judge
 from consumer.warehouse.identities import learn_identities
 from consumer.warehouse.marks import mark_repeats, place_marks
@@ -89,6 +90,7 @@ class Standing:
 
         self.has_identity_copies = ask("select 1 from events where is_identity_notification")
         self.has_waiting = ask("select 1 from waiting")
+        self.classes = Classes()
 
     def learn(self, rows: pa.Table) -> None:
         """Take in a committed batch."""
@@ -139,7 +141,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     if rows.num_rows:
         connection.register("incoming", rows)
         # 1
-        removed = judge(
+        removed, gone = judge(
             connection,
             rows,
             horizon=_horizon(connection),
@@ -150,7 +152,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         if fates["inserted"] or fates["superseded"]:
             staying = _keep(connection, rows)
             connection.register("staying", staying)
-            _store(connection, staying, standing, verdicts_statement)
+            _store(connection, staying, standing, verdicts_statement, gone)
     # 8
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
@@ -188,31 +190,35 @@ def _store(
     rows: pa.Table,
     standing: Standing,
     verdicts_statement: str,
+    gone: pa.Table | None,
 ) -> None:
     kinds = frozenset(pc.unique(rows["event_type"]).to_pylist())
     # 2
     has_poor = bool(pc.any(rows["is_poor"]).as_py())
     if has_poor:
         find_facts(connection, rows)
+    repeats = None
     if "Delivery" in kinds:
-        mark_repeats(connection, rows["sent_at"].filter(pc.equal(rows["event_type"], "Delivery")))
+        deliveries = rows["sent_at"].filter(pc.equal(rows["event_type"], "Delivery"))
+        repeats = mark_repeats(connection, deliveries)
     # 3
     _judge_machines(connection, kinds, verdicts_statement)
     _insert(connection, has_poor=has_poor)
     if has_poor:
         wait(connection)
     # 4
+    moved = None
     if "Send" in kinds and standing.has_waiting:
         sends = rows["sent_at"].filter(pc.equal(rows["event_type"], "Send"))
-        complete_waiting(connection, sends)
+        moved = complete_waiting(connection, sends)
     # 5
     marked = rows["sent_at"].filter(pc.is_valid(rows["mark_key"]))
-    if len(marked):
-        place_marks(connection, marked)
+    taken, lost = place_marks(connection, marked) if len(marked) else (None, None)
     # 6
     learn_identities(connection)
     # 7
-    add_deltas(connection, rows, has_poor=has_poor)
+    changes = Changes(gone=gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
+    add_deltas(connection, rows, changes, has_poor=has_poor, classes=standing.classes)
     fold_when_many(connection)
 
 
