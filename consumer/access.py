@@ -25,6 +25,7 @@ from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.retention import PruneResult, Retention, prune
 from consumer.warehouse.rewriting import rewrite
+from consumer.warehouse.ses_suppressions import Listed, keep_list
 
 # Statements cost the same for few rows as for many: this many make them a small part.
 _MAX_ROWS: Final = 20_000
@@ -104,6 +105,10 @@ class Access(Protocol):
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient, as it is stored, may be mailed again."""
+        ...
+
+    def keep_ses_list(self, account: str, region: str, listed: Sequence[Listed]) -> None:
+        """Keep SES's account suppression list, in place of the one read before."""
         ...
 
     def keep_reconciliation(self, found: Reconciliation) -> None:
@@ -193,6 +198,10 @@ class OpenedWarehouse:
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient may be mailed again."""
         self._warehouse.lift_suppression(recipient, note)
+
+    def keep_ses_list(self, account: str, region: str, listed: Sequence[Listed]) -> None:
+        """Keep SES's account suppression list."""
+        keep_list(self._warehouse, account, region, listed)
 
     def keep_reconciliation(self, found: Reconciliation) -> None:
         """Keep what AWS said beside our figures."""

@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from dataclasses import asdict
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from consumer.door_work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.retention import Retention
+from consumer.warehouse.ses_suppressions import Listed
 
 MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
@@ -84,6 +86,7 @@ def to_app(
             Route("/v1/erase", door.erase, methods=["POST"]),
             Route("/v1/prune", door.prune, methods=["POST"]),
             Route("/v1/suppression/lift", door.lift_suppression, methods=["POST"]),
+            Route("/v1/suppression/ses-list", door.keep_ses_list, methods=["POST"]),
             Route("/v1/reconciliations", door.keep_reconciliation, methods=["POST"]),
             Route("/v1/rewrite", door.rewrite, methods=["POST"]),
         ],
@@ -194,6 +197,18 @@ class _Door:
             asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
             await run_in_threadpool(
                 self._opened.lift_suppression, asked["recipient"], asked["note"]
+            )
+        return JSONResponse({})
+
+    async def keep_ses_list(self, request: Request) -> Response:
+        async with self._writers:
+            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
+            listed = [
+                Listed(recipient, reason, datetime.fromisoformat(updated_at))
+                for recipient, reason, updated_at in asked["listed"]
+            ]
+            await run_in_threadpool(
+                self._opened.keep_ses_list, asked["account"], asked["region"], listed
             )
         return JSONResponse({})
 

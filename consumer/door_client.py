@@ -23,6 +23,7 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.recount import Finding
 from consumer.warehouse.retention import PruneResult, Retention
+from consumer.warehouse.ses_suppressions import Listed
 
 PROTOCOL = 2
 CONNECT_SECS = 5.0
@@ -150,6 +151,12 @@ class DoorClient:
         """Have the worker note that a recipient may be mailed again."""
         asked = {"recipient": recipient, "note": note}
         self._ask("POST", "/v1/suppression/lift", json.dumps(asked).encode())
+
+    def keep_ses_list(self, account: str, region: str, listed: Sequence[Listed]) -> None:
+        """Have the worker keep SES's account suppression list."""
+        rows = [(one.recipient, one.reason, one.updated_at.isoformat()) for one in listed]
+        asked = {"account": account, "region": region, "listed": rows}
+        self._ask("POST", "/v1/suppression/ses-list", json.dumps(asked).encode())
 
     def keep_reconciliation(self, found: Reconciliation) -> None:
         """Have the worker keep what AWS said beside our figures."""

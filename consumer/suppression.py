@@ -10,7 +10,7 @@ from consumer.access import Access
 from consumer.addresses import parse_address
 from consumer.errors import UsageError
 
-REASONS: Final = ("hard_bounce", "complaint", "unsubscribe", "refused_by_ses")
+REASONS: Final = ("hard_bounce", "complaint", "unsubscribe", "refused_by_ses", "on_ses_list")
 
 # grain: one row per suppressed recipient, the latest first
 _LIST: Final = """

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,10 +17,20 @@ from consumer.cli.output import (
     to_safe_text,
     write_json,
 )
+from consumer.errors import UsageError
+from consumer.sources.aws import AwsAccess
 from consumer.suppression import REASONS, read_suppressed
 from consumer.suppression import lift as lift_suppression
+from consumer.suppression_sync import Direction, RegionSync, SesList, find_regions, sync_region
 
 _SHOWN = ("recipient", "reasons", "suppressed_at", "last_event_at", "events", "last_detail")
+_SHOWN_CHANGES = 50
+_SIGNS = {
+    "put": ("+ SES", "happened"),
+    "delete": ("- SES", "lifted here"),
+    "learn": ("+ duckpost", "listed by SES"),
+    "forget": ("- duckpost", "no more listed by SES, was"),
+}
 
 by_reason = click.option(
     "--reason",
@@ -32,7 +43,7 @@ by_reason = click.option(
 
 @click.group()
 def suppression() -> None:
-    """Who must not be mailed, and why: list, export, lift."""
+    """Who must not be mailed, and why: list, export, lift, sync."""
 
 
 @suppression.command("list")
@@ -100,7 +111,7 @@ def lift(
 ) -> None:
     """Let ADDRESS be mailed again, until its next hard bounce or complaint.
 
-    This is duckpost's own list: what SES keeps in its account list stays there.
+    This is duckpost's own list; `duckpost suppression sync` tells SES's account list.
     """
     with opened(config, warehouse, create=False) as access:
         lifted = lift_suppression(access, address, note=note)
@@ -109,6 +120,93 @@ def lift(
         return
     for one in lifted:
         click.echo(f"{to_safe_text(one.recipient)} may be mailed again (was: {_join(one.reasons)})")
+
+
+@suppression.command()
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    help="AWS region; may be given several times. Otherwise all that suppressed somebody.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["from-ses", "to-ses", "both"]),
+    default="both",
+    show_default=True,
+    help="Who learns from whom.",
+)
+@click.option("--apply", "is_applied", is_flag=True, help="Do it; otherwise only say what differs.")
+@click.option("--profile", help="Profile of the shared AWS configuration, for another account.")
+@click.option("--role-arn", help="Role to assume, for another account.")
+@click.option("--role-external-id", help="What that role's trust policy asks for.")
+@as_json
+@configured
+def sync(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
+    regions: tuple[str, ...],
+    direction: Direction,
+    is_applied: bool,
+    profile: str | None,
+    role_arn: str | None,
+    role_external_id: str | None,
+    is_json: bool,
+    config: Path | None,
+    warehouse: Path | None,
+) -> None:
+    """Lay our list against SES's account list, region by region, and settle it with --apply.
+
+    Hard bounces and complaints go to SES, what SES lists comes to us. From SES's list only that is
+    taken which was lifted here after SES listed it. A run that was broken off is run again.
+    """
+    aws = AwsAccess(profile=profile, role_arn=role_arn, role_external_id=role_external_id)
+    with opened(config, warehouse, create=False) as access:
+        asked = list(dict.fromkeys(regions)) or find_regions(access)
+        if not asked:
+            raise UsageError("nobody is suppressed yet, so no region is known: give --region")
+        syncs = [
+            sync_region(
+                access,
+                partial(SesList, aws, region),
+                region,
+                direction=direction,
+                is_applied=is_applied,
+            )
+            for region in asked
+        ]
+    if is_json:
+        click.echo(json.dumps([_to_told(one) for one in syncs]))
+    else:
+        for one in syncs:
+            _show_sync(one, is_applied=is_applied)
+    faults = [fault for one in syncs for fault in one.faults]
+    if faults and (is_applied or all(one.faults for one in syncs)):
+        raise faults[0]
+
+
+def _to_told(one: RegionSync) -> dict[str, object]:
+    changes = [{**asdict(change), "at": str(change.at)} for change in one.changes]
+    faults = [str(fault) for fault in one.faults]
+    return {**asdict(replace(one, changes=[], faults=[])), "changes": changes, "refusals": faults}
+
+
+def _show_sync(one: RegionSync, *, is_applied: bool) -> None:
+    click.secho(f"{one.region}, account {one.account or 'unknown'}", bold=True)
+    for change in one.changes[:_SHOWN_CHANGES]:
+        sign, words = _SIGNS[change.action]
+        address = to_safe_text(change.address)
+        click.echo(f"  {sign} {address}  {change.reason}, {words} {change.at:%Y-%m-%d %H:%M}")
+    if len(one.changes) > _SHOWN_CHANGES:
+        click.echo(f"  and {len(one.changes) - _SHOWN_CHANGES} more; --json shows all")
+    if one.erased:
+        click.echo(f"  {one.erased} were erased here: SES cannot be told their addresses")
+    for fault in one.faults:
+        click.secho(f"  refused: {to_safe_text(str(fault))}", fg="yellow")
+    if is_applied:
+        click.echo(f"  {one.done} of {len(one.changes)} differences settled")
+    elif one.changes:
+        click.echo(f"  {len(one.changes)} differences; --apply settles them")
+    elif not one.faults:
+        click.echo("  no difference")
 
 
 def _to_shown(value: object) -> object:

@@ -83,6 +83,11 @@ class ErasedList:
         ]
         return erase_from_batch(batch, erasers, self._secret) if erasers else batch
 
+    def hide(self, text: str) -> str:
+        """Return a normalised address, under its token if it was erased."""
+        address = parse_address(text, self._secret)
+        return address.hidden if address.token in self._by_token else text
+
     def _keep(self, by_token: dict[str, Erased]) -> None:
         lines = [json.dumps(asdict(one)) for one in by_token.values()]
         temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.new")

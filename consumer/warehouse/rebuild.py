@@ -27,7 +27,7 @@ from consumer.warehouse.warehouse import Warehouse
 
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
 # what people and AWS said, which no event can say again
-_NOTED: Final = ("suppression_lifts", "reconciliations", "postures")
+_NOTED: Final = ("suppression_lifts", "ses_suppressions", "reconciliations", "postures")
 _HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
 # Batches whose payloads left the archive, and whose rows are gone too or taken along: a message is
 # sent before its events come in, but for a sender's clock.

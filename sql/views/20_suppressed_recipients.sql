@@ -91,6 +91,21 @@ standing as (
             or s.subscribed_at is null
             or j.event_at > s.subscribed_at
         )
+    union all
+    select
+        d.recipient,
+        split_part(d.recipient, '@', -1) as recipient_domain,
+        null as provider,
+        d.account,
+        d.region,
+        null as message_id,
+        d.updated_at as event_at,
+        null as event_key,
+        'on_ses_list' as reason,
+        concat('on the account list of SES: ', d.reason) as detail
+    from ses_suppressions as d
+    left join lifts as l on d.recipient = l.recipient
+    where l.lifted_at is null or d.updated_at > l.lifted_at
 )
 
 select
@@ -104,7 +119,7 @@ select
     max(t.event_at) filter (where t.reason = 'complaint') as complained_at,
     max(t.event_at) filter (where t.reason = 'unsubscribe') as unsubscribed_at,
     max(t.event_at) filter (where t.reason = 'refused_by_ses') as refused_at,
-    count(*) as events,
+    count(*) filter (where t.reason != 'on_ses_list') as events,
     list_sort(list(distinct t.account)) as accounts,
     list_sort(list(distinct t.region)) as regions,
     arg_max(t.message_id, (t.event_at, t.event_key)) as last_message_id,
@@ -113,7 +128,7 @@ from standing as t
 group by t.recipient;
 
 comment on view suppressed_recipients is
-'Who must not be mailed, and why: hard bounces (no automatic replies), complaints that name one complainer (no not-spam reports), who unsubscribed from everything, and whom SES itself refuses. Whoever was lifted comes back with the next such event. The mailbox simulator is left out.';
+'Who must not be mailed, and why: hard bounces (no automatic replies), complaints that name one complainer (no not-spam reports), who unsubscribed from everything, whom SES itself refuses, and who is on its account list as last read. Whoever was lifted comes back with the next such event. The mailbox simulator is left out.';
 comment on column suppressed_recipients.recipient is
 'The normalised address.';
 comment on column suppressed_recipients.recipient_domain is
@@ -121,7 +136,7 @@ comment on column suppressed_recipients.recipient_domain is
 comment on column suppressed_recipients.provider is
 'Its mailbox provider.';
 comment on column suppressed_recipients.reasons is
-'All of hard_bounce, complaint, unsubscribe, refused_by_ses that hold.';
+'All of hard_bounce, complaint, unsubscribe, refused_by_ses, on_ses_list that hold.';
 comment on column suppressed_recipients.suppressed_at is
 'When the first of the events behind it happened (UTC).';
 comment on column suppressed_recipients.last_event_at is
