@@ -148,6 +148,8 @@ class Endpoint:
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """See a client from its first byte to its last."""
         writer.transport.set_write_buffer_limits(high=WRITE_BYTES)
+        # asyncio does so only for sockets that name their protocol, and `create_server`'s do not
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = Wire(reader, writer, stall_secs=self._options.stall_secs)
         try:
             with self._greeting():
