@@ -77,7 +77,7 @@ class DoorClient:
         owner = self._socket_path.stat().st_uid
         if owner != os.getuid():
             raise WarehouseError(f"{self._socket_path} belongs to user {owner}, not to you")
-        about = self._ask("GET", "/v1/about")
+        about = self._exchange("GET", "/v1/about")
         self.pid: int = about["pid"]
         if about.get("protocol") != PROTOCOL:
             raise WarehouseError(
@@ -98,7 +98,7 @@ class DoorClient:
             response = self._request(connection, "POST", "/v1/query", body)
             with pa.ipc.open_stream(pa.PythonFile(response, mode="r")) as reader:
                 yield reader
-        except (http.client.HTTPException, pa.ArrowInvalid) as error:
+        except (http.client.HTTPException, pa.ArrowInvalid, OSError) as error:
             raise QueryError(
                 "the worker broke the answer off half-way: out of memory or it was stopped"
             ) from error
@@ -170,6 +170,13 @@ class DoorClient:
         """Nothing is kept open between calls."""
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
+        """Ask the worker that answered at the start; by now it may be gone."""
+        try:
+            return self._exchange(method, path, body)
+        except OSError as error:
+            raise self._went_away(path) from error
+
+    def _exchange(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
         connection = _UnixConnection(self._socket_path)
         try:
             answer: dict[str, Any] = json.loads(
@@ -197,7 +204,7 @@ class DoorClient:
                     return result
                 if told and on_progress is not None:
                     on_progress(told["done"], told["total"])
-        except (http.client.HTTPException, ConnectionError) as error:
+        except (http.client.HTTPException, OSError) as error:
             raise self._went_away(path) from error
         finally:
             connection.close()
@@ -205,7 +212,8 @@ class DoorClient:
 
     def _went_away(self, path: str) -> WarehouseError:
         return WarehouseError(
-            f"the worker of {self.path} went away before it answered {path}; try again"
+            f"the worker of {self.path} went away before it answered {path}. What it committed "
+            "stays; give the command again."
         )
 
     def _request(

@@ -1,5 +1,6 @@
 """Which AWS account and region a source speaks to, and with whose credentials."""
 
+import os
 from dataclasses import dataclass
 
 import botocore.session
@@ -17,7 +18,7 @@ class AwsAccess:
     """What a source may set; everything left out comes from boto3's usual places.
 
     Attributes:
-        region: AWS region; else AWS_REGION, the profile's.
+        region: AWS region; else AWS_REGION, AWS_DEFAULT_REGION, the profile's.
         profile: of the shared configuration files; else AWS_PROFILE.
         role_arn: a role to assume with the credentials found, so that one worker serves many
             accounts.
@@ -55,8 +56,9 @@ def open_session(access: AwsAccess, *, region: str | None = None) -> botocore.se
 
 def _open_plain_session(access: AwsAccess, region: str | None) -> botocore.session.Session:
     session = botocore.session.Session(profile=access.profile)
-    region = access.region or region
-    if region is not None:
+    # botocore reads AWS_DEFAULT_REGION alone; every other SDK, Lambda and ECS say AWS_REGION.
+    region = access.region or region or os.environ.get("AWS_REGION")
+    if region:
         session.set_config_variable("region", region)
     return session
 

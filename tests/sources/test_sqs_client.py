@@ -202,6 +202,15 @@ def test_a_missing_region_is_denied_with_what_to_do(monkeypatch: pytest.MonkeyPa
         SqsClient(AwsAccess(), "q")
 
 
+def test_the_region_of_the_environment_is_the_one_that_every_sdk_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert "eu-west-3" == SqsClient(AwsAccess(), "q").region
+    assert "eu-north-1" == SqsClient(AwsAccess(region="eu-north-1"), "q").region
+
+
 def test_an_unknown_profile_is_denied() -> None:
     with pytest.raises(SourceDenied, match=r"opening the queue q.*no-such-profile"):
         SqsClient(AwsAccess(profile="no-such-profile"), "q")

@@ -132,6 +132,25 @@ def test_more_readers_than_places_are_asked_to_come_again(
 
 
 @pytest.mark.parametrize("is_live", [True, False])
+def test_a_worker_that_is_killed_after_the_first_word_is_told_in_one_line(
+    warehouse: Warehouse,
+) -> None:
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with Listener(app, door.bind(warehouse.place.socket)):
+        client = DoorClient(warehouse.path)
+    left = socket.socket(socket.AF_UNIX)
+    warehouse.place.socket.unlink(missing_ok=True)
+    left.bind(str(warehouse.place.socket))  # as kill -9 leaves it: a name, and nobody behind it
+    left.close()
+    batch = warehouse.new_builder("files").finish()
+    with pytest.raises(WarehouseError, match="went away.*give the command again"):
+        client.write(batch)
+    with pytest.raises(WarehouseError, match="went away"):
+        client.verify()
+    with pytest.raises(QueryError, match="it was stopped"):
+        count(client)
+
+
 def test_a_socket_that_a_killed_worker_left_is_no_obstacle(
     warehouse: Warehouse, is_live: bool
 ) -> None:
