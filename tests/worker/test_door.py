@@ -131,7 +131,6 @@ def test_more_readers_than_places_are_asked_to_come_again(
             one.close()
 
 
-@pytest.mark.parametrize("is_live", [True, False])
 def test_a_worker_that_is_killed_after_the_first_word_is_told_in_one_line(
     warehouse: Warehouse,
 ) -> None:
@@ -143,7 +142,7 @@ def test_a_worker_that_is_killed_after_the_first_word_is_told_in_one_line(
     left.bind(str(warehouse.place.socket))  # as kill -9 leaves it: a name, and nobody behind it
     left.close()
     batch = warehouse.new_builder("files").finish()
-    with pytest.raises(WarehouseError, match="went away.*give the command again"):
+    with pytest.raises(WarehouseError, match=r"went away.*give the command again"):
         client.write(batch)
     with pytest.raises(WarehouseError, match="went away"):
         client.verify()
@@ -151,6 +150,7 @@ def test_a_worker_that_is_killed_after_the_first_word_is_told_in_one_line(
         count(client)
 
 
+@pytest.mark.parametrize("is_live", [True, False])
 def test_a_socket_that_a_killed_worker_left_is_no_obstacle(
     warehouse: Warehouse, is_live: bool
 ) -> None:
