@@ -4,22 +4,25 @@ It rests on the view ``event_coverage``, so on what came: a rare type that never
 published all the same, and is only spoken of where so much mail without one is unlikely.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from consumer.access import Access
 
 # The SESv2 names of event types, as a destination lists them.
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_EventDestinationDefinition.html
 _API_NAMES = {"DeliveryDelay": "DELIVERY_DELAY"}
-# A type that stays away this long while others come was switched off, not rare.
+# A type that stays away this long while mail goes on was switched off, not rare. Whether mail goes
+# on is told by what comes soon after sending: opens and complaints come for weeks.
 _SILENT_DAYS = 7
+_SOON = ("Send", "Delivery", "DeliveryDelay", "Bounce")
 
 _QUESTION = f"""
 with lines as (
     select
         account, region, configuration_set, identity_without_set,
-        max(last_seen_at) as newest_at,
+        max(last_seen_at) filter (where event_type in {_SOON}) as newest_at,
         max(events) filter (where event_type in ('Send', 'Delivery')) as mail,
     from event_coverage
     group by all
@@ -68,6 +71,7 @@ class Gap:
         name: the set's or the identity's.
         has_set: which of the two it is.
         losses: one for each type that lacks, the gravest first.
+        last_seen_at: when those that came once did so last.
     """
 
     account: str | None
@@ -75,11 +79,12 @@ class Gap:
     name: str
     has_set: bool
     losses: tuple[Loss, ...]
+    last_seen_at: Mapping[str, datetime] = field(default_factory=dict)
 
     def describe(self) -> list[str]:
         """Say in words what lacks, what that costs, and what to switch on."""
         where = "/".join(part for part in (self.account, self.region) if part)
-        types = " and no ".join(loss.event_type for loss in self.losses)
+        types = " and no ".join(self._name(loss.event_type) for loss in self.losses)
         costs = "; ".join(loss.words for loss in self.losses)
         region = f" --region {self.region}" if self.region else ""
         if not self.has_set:
@@ -102,12 +107,16 @@ class Gap:
             )
         return [f"{lack}: {costs}", advice]
 
+    def _name(self, event_type: str) -> str:
+        seen = self.last_seen_at.get(event_type)
+        return event_type if seen is None else f"{event_type} (the last one of {seen:%Y-%m-%d})"
+
 
 def find_gaps(access: Access) -> list[Gap]:
     """Ask which lines of mail lack event types that figures rest on."""
     with access.read(_QUESTION) as reader:
         rows = [row for batch in reader for row in batch.to_pylist()]
-    lacking: dict[tuple[str | None, str | None, str, bool], set[str]] = defaultdict(set)
+    lacking: dict[tuple[str | None, str | None, str, bool], dict[str, datetime | None]] = {}
     mail: dict[tuple[str | None, str | None, str, bool], int] = {}
     for row in rows:
         name = row["configuration_set"]
@@ -117,7 +126,7 @@ def find_gaps(access: Access) -> list[Gap]:
             name if name is not None else row["identity_without_set"] or "an unknown identity",
             name is not None,
         )
-        lacking[line].add(row["event_type"])
+        lacking.setdefault(line, {})[row["event_type"]] = row["last_seen_at"]
         mail[line] = row["mail"] or 0
     gaps = []
     for line, types in lacking.items():
@@ -125,5 +134,6 @@ def find_gaps(access: Access) -> list[Gap]:
             loss for loss in LOSSES if loss.event_type in types and mail[line] >= loss.least_mail
         )
         if losses:
-            gaps.append(Gap(*line, losses))
+            seen = {name: at for name, at in types.items() if at is not None}
+            gaps.append(Gap(*line, losses, seen))
     return gaps

@@ -93,7 +93,21 @@ def test_check_notices_a_type_that_stopped_a_week_ago(
     (tmp_path / "events.json").write_text("\n".join(lines), encoding="utf-8")
     path = tmp_path / "ses.duckdb"
     duckpost("ingest", tmp_path / "events.json", "--warehouse", path)
-    assert "publishes no Send" in advice(duckpost, path)[0]
+    day = (now - timedelta(days=9)).date()
+    assert f"publishes no Send (the last one of {day})" in advice(duckpost, path)[0]
+
+
+def test_mail_that_is_still_opened_weeks_later_has_stopped_nothing(
+    duckpost: Duckpost, new_letter: MakeLetter, tmp_path: Path
+) -> None:
+    sent = datetime.now(UTC) - timedelta(days=20)
+    letter = new_letter(message_id="0102-once", sent=sent)
+    late = letter.open(after=timedelta(days=19).total_seconds())
+    lines = map(json.dumps, (letter.send(), letter.delivery(), late))
+    (tmp_path / "events.json").write_text("\n".join(lines), encoding="utf-8")
+    path = tmp_path / "ses.duckdb"
+    duckpost("ingest", tmp_path / "events.json", "--warehouse", path)
+    assert [] == advice(duckpost, path)
 
 
 def test_check_asks_through_the_door_when_a_worker_runs(
