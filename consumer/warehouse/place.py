@@ -133,6 +133,12 @@ class Place:
         """
         if not self.key.exists():
             if not is_new:
+                if not _is_database(self.file):
+                    raise WarehouseDamaged(
+                        f"cannot open warehouse {self.file}: it is no DuckDB file and has no key "
+                        f"{self.key} beside it, so duckpost did not make it. Choose another name, "
+                        "or restore both from a backup."
+                    )
                 raise WarehouseDamaged(
                     f"cannot open warehouse {self.file}: its key {self.key} is gone. Restore it "
                     "from a backup: without it events already there would be counted again. Where "
@@ -222,3 +228,9 @@ def _is_running(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _is_database(file: Path) -> bool:
+    """Whether it starts as DuckDB's files do, behind their checksum."""
+    with file.open("rb") as opened:
+        return opened.read(12)[8:] == b"DUCK"

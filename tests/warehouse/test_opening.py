@@ -310,6 +310,17 @@ def test_a_warehouse_that_lost_its_key_is_not_opened_with_another(
     assert not copied.with_suffix(".key").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"SQLite format 3\0" * 1_000])
+def test_a_file_of_something_else_is_left_alone_and_said_to_be_none_of_ours(
+    tmp_path: Path, options: WarehouseOptions, content: bytes
+) -> None:
+    file = tmp_path / "ses.duckdb"
+    file.write_bytes(content)
+    with pytest.raises(WarehouseDamaged, match=r"no DuckDB file .* did not make it"):
+        open_warehouse(file, options)
+    assert content == file.read_bytes()
+
+
 @pytest.mark.parametrize("content", ["", "abcd\n", "not hex at all\n", "00" * 33, "\N{SNOWMAN}"])
 def test_a_key_that_is_none_is_refused(
     copied: Path, options: WarehouseOptions, content: str
