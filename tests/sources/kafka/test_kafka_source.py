@@ -368,10 +368,13 @@ def test_a_topic_that_is_gone_is_waited_for_at_rest(
         reader.source.receive(limit=10, wait_secs=0.2)
         return f"topic {topic} does not exist" == reader.source.condition.ailment
 
+    def is_at_rest() -> bool:
+        began, cpu_secs = time.monotonic(), time.process_time()
+        reader.receive_nothing(polls=5)
+        return time.process_time() - cpu_secs < 0.5 * (time.monotonic() - began)
+
     eventually(is_ill)
-    began, cpu_secs = time.monotonic(), time.process_time()
-    reader.receive_nothing(polls=12)
-    assert time.process_time() - cpu_secs < 0.5 * (time.monotonic() - began)
+    eventually(is_at_rest)  # another thread of this process may be busy for a moment
 
 
 def test_a_broker_that_stops_for_a_while_is_unavailable_and_then_read_on(
