@@ -24,10 +24,12 @@ from consumer.sources.http_source import Bounds, HttpSource, find_arn_region
 # The largest body that Firehose sends. A 413 makes it drop the records without its backup
 # bucket, so nothing that could come from it may get one.
 MOST_BODY_BYTES = 64 * 1024 * 1024
+MOST_RECORDS = 100_000  # ten times what Firehose sends
 PROTOCOL_VERSION = "1.0"
 WAITS_SECS = 170.0  # Firehose gives up after three minutes
 _BOUNDS = Bounds(answer_secs=WAITS_SECS)
 _PARSED_INLINE_BYTES = 256 * 1024
+_SHOWN_CHARS = 64
 _REGION_KEYS = ("region", "aws_region", "aws-region", "awsRegion")
 
 
@@ -130,7 +132,10 @@ def parse_delivery(raw: bytes) -> Delivery:
         raise Refusal(Why.BAD_REQUEST, "requestId: expected text")
     if not isinstance(records, list):
         raise Refusal(Why.BAD_REQUEST, "records: expected a list")
-    return Delivery(request_id, Bundle([_to_payload(request_id, record) for record in records]))
+    if len(records) > MOST_RECORDS:
+        raise Refusal(Why.BAD_REQUEST, f"records: expected at most {MOST_RECORDS}")
+    shown = request_id[:_SHOWN_CHARS]  # repeated for each bad record, so not of any length
+    return Delivery(request_id, Bundle([_to_payload(shown, record) for record in records]))
 
 
 def _to_payload(request_id: str, record: object) -> bytes:

@@ -23,6 +23,7 @@ from consumer.sources.http_firehose import (
     parse_delivery,
 )
 from consumer.sources.http_refusal import Refusal
+from consumer.sources.http_sns import SnsOptions, SnsSource
 from consumer.sources.http_source import Bounds
 
 if TYPE_CHECKING:
@@ -349,6 +350,27 @@ def test_what_is_kept_of_a_record_is_what_was_in_it_and_of_a_bad_one_all_that_ca
     assert [{"data": "no base64!"}] == json.loads(bad)["records"]
     verdicts = decode(Envelope(delivery.bundle, None, "here", datetime.now(UTC)))
     assert [first.rstrip(), bad, second.rstrip()] == [found.raw for found in verdicts]
+
+
+def test_a_path_below_one_with_a_secret_is_still_its_own(serve: "Serve", acking: Acking) -> None:
+    topics = frozenset({"arn:aws:sns:eu-west-1:111122223333:ses-events"})
+    above = SnsSource(SnsOptions(path="/in", topics=topics, raw_secret="a-secret-of-16-letters"))
+    options = FirehoseOptions(path="/in/firehose", access_keys=("the-key",))
+    source = FirehoseSource(options)
+    sender = serve(above, source)
+    acking(source)
+    assert 200 == sender.post("/in/firehose", make_request(make_send(1)), HEADERS).status
+
+
+def test_a_long_request_id_is_not_copied_for_every_bad_record() -> None:
+    request = {"requestId": "r" * 100_000, "records": [0] * 2_000}
+    bundle = parse_delivery(json.dumps(request).encode()).bundle
+    assert 400_000 > sum(map(len, bundle.payloads))
+
+
+def test_more_records_than_firehose_ever_sends_are_refused() -> None:
+    with pytest.raises(Refusal, match="at most 100000"):
+        parse_delivery(json.dumps({"requestId": "r", "records": [0] * 100_001}).encode())
 
 
 def test_a_record_cut_off_takes_nothing_from_the_next() -> None:
