@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -39,6 +40,28 @@ def bind(host: str, port: int, *, what: str, advice: str) -> socket.socket:
     except OSError as error:
         text = f"cannot listen on {host}:{port} for {what}: {error.strerror}; {advice}"
         raise SettingsError(text) from error
+
+
+def open_tls(
+    certificate_file: Path | None, key_file: Path | None, *, section: str
+) -> ssl.SSLContext | None:
+    """Read a certificate and its key; None where there are none, so that nothing is encrypted.
+
+    Raises `SettingsError` naming the files, as settings of ``section``, when they cannot be read
+    or do not fit each other.
+    """
+    if certificate_file is None or key_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"{section}.certificate_file {certificate_file} and {section}.key_file "
+            f"{key_file}: {error.strerror or error}"
+        ) from error
+    return context
 
 
 class Listener:

@@ -31,22 +31,8 @@ def bind_http(settings: HttpSettings) -> socket.socket:
 
 
 def open_tls(settings: HttpSettings) -> ssl.SSLContext | None:
-    """Read certificate and key; None where HTTP is spoken to a proxy in front.
-
-    Raises `SettingsError` naming the files when they cannot be read or do not fit each other.
-    """
-    if settings.certificate_file is None or settings.key_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"http.certificate_file {settings.certificate_file} and http.key_file "
-            f"{settings.key_file}: {error.strerror or error}"
-        ) from error
-    return context
+    """Read certificate and key; see `consumer.listener.open_tls`."""
+    return listener.open_tls(settings.certificate_file, settings.key_file, section="http")
 
 
 def listen(sources: Sequence[HttpSource], settings: HttpSettings, bound: socket.socket) -> Listener:

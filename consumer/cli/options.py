@@ -31,6 +31,16 @@ def configured(command: _Command) -> _Command:
     return config(warehouse(command))
 
 
+def in_account(command: _Command) -> _Command:
+    """Give a verb that asks AWS the choice of another account: a profile, or a role to assume."""
+    profile = click.option(
+        "--profile", help="Profile of the shared AWS configuration, for another account."
+    )
+    role = click.option("--role-arn", help="Role to assume, for another account.")
+    external_id = click.option("--role-external-id", help="What that role's trust policy asks for.")
+    return profile(role(external_id(command)))
+
+
 as_json = click.option("--json", "is_json", is_flag=True, help="For programs: JSON on stdout.")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from consumer.cli.options import as_json, configured, opened
+from consumer.cli.options import as_json, configured, in_account, opened
 from consumer.cli.output import open_console, print_table, to_plain, to_safe_text
 from consumer.errors import SourceDenied, SourceUnavailable, UsageError
 from consumer.reconciliation import (
@@ -37,9 +37,7 @@ _COLUMNS = ("day", "of", "whose", "metric", "ours", "theirs", "reasons")
     multiple=True,
     help="AWS region; may be given several times. Those that mail was sent in otherwise.",
 )
-@click.option("--profile", help="Profile of the shared AWS configuration, for another account.")
-@click.option("--role-arn", help="Role to assume, for another account.")
-@click.option("--role-external-id", help="What that role's trust policy asks for.")
+@in_account
 @as_json
 @configured
 def reconcile(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from consumer.cli.options import as_json, configured, opened
+from consumer.cli.options import as_json, configured, in_account, opened
 from consumer.cli.output import (
     WRITERS,
     iterate_rows,
@@ -137,9 +137,7 @@ def lift(
     help="Who learns from whom.",
 )
 @click.option("--apply", "is_applied", is_flag=True, help="Do it; otherwise only say what differs.")
-@click.option("--profile", help="Profile of the shared AWS configuration, for another account.")
-@click.option("--role-arn", help="Role to assume, for another account.")
-@click.option("--role-external-id", help="What that role's trust policy asks for.")
+@in_account
 @as_json
 @configured
 def sync(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it

@@ -9,7 +9,6 @@ from consumer.endpoint.auth import Doorkeeper, User
 from consumer.endpoint.counts import Counts
 from consumer.endpoint.server import Endpoint, EndpointOptions
 from consumer.endpoint.session import Limits
-from consumer.errors import SettingsError
 from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse
 
@@ -25,22 +24,8 @@ def bind(settings: EndpointSettings) -> socket.socket:
 
 
 def open_tls(settings: EndpointSettings) -> ssl.SSLContext | None:
-    """Read certificate and key; None where there are none.
-
-    Raises `SettingsError` naming the files when they cannot be read or do not fit each other.
-    """
-    if settings.certificate_file is None or settings.key_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"endpoint.certificate_file {settings.certificate_file} and endpoint.key_file "
-            f"{settings.key_file}: {error.strerror or error}"
-        ) from error
-    return context
+    """Read certificate and key; see `consumer.listener.open_tls`."""
+    return listener.open_tls(settings.certificate_file, settings.key_file, section="endpoint")
 
 
 def open_endpoint(

@@ -5,7 +5,7 @@ DataRow message, and Python hands on the column's buffer as it is: 100,000 rows 
 the time that packing them in Python takes for a quarter of them, and without holding the GIL.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -136,21 +136,10 @@ def iterate_blobs(batch: pa.RecordBatch) -> memoryview:
     return memoryview(batch.column(0).buffers()[2] or b"")[start:end]
 
 
-def cut_blobs(batch: pa.RecordBatch, rows: int) -> tuple[memoryview, pa.RecordBatch]:
-    """The bytes of the first rows, and the batch of the others."""
-    return iterate_blobs(batch.slice(0, rows)), batch.slice(rows)
-
-
 def _edges(batch: pa.RecordBatch) -> tuple[int, int]:
     column = batch.column(0)
     offsets = memoryview(column.buffers()[1]).cast("i")
     return offsets[column.offset], offsets[column.offset + len(column)]
-
-
-def in_chunks(data: memoryview, most_bytes: int) -> Iterator[memoryview]:
-    """Pieces that may be written one at a time."""
-    for at in range(0, len(data), most_bytes):
-        yield data[at : at + most_bytes]
 
 
 def to_blob(data: bytes) -> str:

@@ -69,10 +69,6 @@ class Reader:
         )
         return str(parsed)
 
-    def count_statements(self, sql: str) -> int:
-        """How many statements DuckDB sees. Raises `StatementFault` where it cannot parse."""
-        return len(self._translated(lambda: self.cursor.extract_statements(sql)))
-
     def describe(self, sql: str) -> list[Column]:
         """Bind one SELECT without running it, and say what its columns are."""
         relation = self._translated(lambda: self.cursor.sql(sql))
