@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from consumer.access import Access
 from consumer.addresses import parse_address
+from consumer.door.access import Access
 
 # Digits 5 to 16 of a message id look like the milliseconds of its sending: seen, not documented,
 # so they say where to look first and never that something is not there.

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 
-from consumer.access import Access
 from consumer.batch import BatchBuilder
 from consumer.decode import decode
 from consumer.decoded import Decoded
+from consumer.door.access import Access
 from consumer.envelope import Envelope
 
 PAYLOADS_AT_ONCE = 500

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from consumer.access import Access
+from consumer.door.access import Access
 from consumer.errors import UsageError
 
 Axis = Literal["event-time", "send-cohort"]

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from consumer.access import Access, open_access
+from consumer.checks.coverage import find_gaps
+from consumer.checks.own_views import find_broken_views
+from consumer.checks.wiring import follow_mail, send_mail
 from consumer.cli.endpoints import bind_http, open_tls
 from consumer.cli.options import as_json, configured, tell_recovery
 from consumer.cli.sources import describe, probe
-from consumer.coverage import find_gaps
-from consumer.door_client import DoorClient
+from consumer.door.access import Access, open_access
+from consumer.door.client import DoorClient
 from consumer.endpoint import opening
 from consumer.errors import EXIT_DENIED, EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError
 from consumer.health import bind
-from consumer.own_views import find_broken_views
 from consumer.settings import (
     EndpointSettings,
     FirehoseSettings,
@@ -27,7 +28,6 @@ from consumer.settings import (
 )
 from consumer.sources.aws import AwsAccess
 from consumer.warehouse.place import Place
-from consumer.wiring import follow_mail, send_mail
 
 
 @dataclass(slots=True)

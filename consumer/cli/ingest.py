@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from consumer.backfill import IngestResult
-from consumer.backfill import ingest as take_in
+from consumer.backfill.run import IngestResult
+from consumer.backfill.run import ingest as take_in
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import to_safe_text
 from consumer.cli.progress import show_progress

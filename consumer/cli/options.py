@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from consumer.access import Access, open_access
+from consumer.door.access import Access, open_access
 from consumer.errors import UsageError
 from consumer.settings import Settings, load_settings
 from consumer.warehouse import Recovery

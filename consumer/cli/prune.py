@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from consumer.access import to_retention
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.progress import show_progress
+from consumer.door.access import to_retention
 from consumer.errors import UsageError
 from consumer.settings import load_settings
 from consumer.warehouse.retention import PruneResult

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from consumer.access import Access
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import (
     iterate_rows,
@@ -18,6 +17,7 @@ from consumer.cli.output import (
     to_safe_text,
     write_json,
 )
+from consumer.door.access import Access
 from consumer.errors import UsageError
 from consumer.replay import replay
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from consumer.access import to_options
 from consumer.cli.options import as_json, configured, opened, tell_recovery
 from consumer.cli.output import open_console, print_table
 from consumer.cli.progress import show_progress
+from consumer.door.access import to_options
 from consumer.errors import UsageError, WarehouseDamaged
 from consumer.settings import load_settings
 from consumer.warehouse.place import Place

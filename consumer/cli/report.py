@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumer.access import Access
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import (
     NOTHING,
@@ -25,6 +24,7 @@ from consumer.cli.output import (
     write_json,
 )
 from consumer.dashboards.page import render_page
+from consumer.door.access import Access
 from consumer.errors import UsageError
 from consumer.report import (
     DEFINITION_CHANGES,

@@ -11,16 +11,17 @@ from pathlib import Path
 import click
 import structlog
 
-from consumer import door, health
-from consumer.access import OpenedWarehouse, to_options, to_retention
+from consumer import health
+from consumer.checks.own_views import find_broken_views
 from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
+from consumer.door import server as door
+from consumer.door.access import OpenedWarehouse, to_options, to_retention
 from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_FAILED, WarehouseError, WarehouseLocked
 from consumer.listener import Listener
-from consumer.own_views import find_broken_views
 from consumer.settings import Settings, WarehouseSettings, load_settings
 from consumer.sources.http_app import HttpCounts
 from consumer.sources.http_source import HttpSource

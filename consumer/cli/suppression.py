@@ -19,9 +19,9 @@ from consumer.cli.output import (
 )
 from consumer.errors import UsageError
 from consumer.sources.aws import AwsAccess
-from consumer.suppression import REASONS, read_suppressed
-from consumer.suppression import lift as lift_suppression
-from consumer.suppression_sync import Direction, RegionSync, SesList, find_regions, sync_region
+from consumer.suppression.recipients import REASONS, read_suppressed
+from consumer.suppression.recipients import lift as lift_suppression
+from consumer.suppression.sync import Direction, RegionSync, SesList, find_regions, sync_region
 
 _SHOWN = ("recipient", "reasons", "suppressed_at", "last_event_at", "events", "last_detail")
 _SHOWN_CHANGES = 50

@@ -10,9 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.access import Access
 from consumer.dashboards.charts import draw, to_printable
 from consumer.dashboards.expansion import Range, expand
+from consumer.door.access import Access
 
 Json = dict[str, Any]
 Row = Mapping[str, Any]

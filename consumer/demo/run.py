@@ -18,12 +18,13 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from consumer import door, health
-from consumer.access import OpenedWarehouse, to_options
+from consumer import health
 from consumer.demo import traffic_server
 from consumer.demo.comparison import compare
 from consumer.demo.comparison_tables import print_comparison
 from consumer.demo.traffic.truth import Truth
+from consumer.door import server as door
+from consumer.door.access import OpenedWarehouse, to_options
 from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_DONE, EXIT_FAILED, DuckpostError, UsageError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from consumer.access import Access
+from consumer.door.access import Access
 from consumer.reconciliation.scopes import VDM, Metric, Scope, Span
 
 # A query a provider and metric: the largest are enough to see who differs.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from consumer.access import Access
+from consumer.door.access import Access
 from consumer.errors import SourceError
 from consumer.reconciliation.amazon import Amazon
 from consumer.reconciliation.figures import Figures

@@ -7,8 +7,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from consumer.access import OpenedWarehouse
 from consumer.decode import decode
+from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from consumer.access import OpenedWarehouse
 from consumer.cli import duckpost
 from consumer.dashboards.charts import draw, to_long, to_spec
 from consumer.dashboards.page import render_page
+from consumer.door.access import OpenedWarehouse
 from consumer.errors import UsageError
 from consumer.resources import dashboards_folder
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from consumer.access import OpenedWarehouse
-from consumer.backfill import ingest
+from consumer.backfill.run import ingest
 from consumer.decode import decode
+from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
 from consumer.intake import Intake, Stop
 from consumer.settings import BatchSettings

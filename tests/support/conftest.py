@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from consumer.access import OpenedWarehouse
 from consumer.batch import BatchBuilder
 from consumer.cli import main
 from consumer.decode import decode
+from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
 from consumer.warehouse.recount import verify

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumer import door
-from consumer.door_client import DoorClient
+from consumer.door import server as door
+from consumer.door.client import DoorClient
 from consumer.errors import SettingsError
 from consumer.listener import Listener
 from consumer.settings import PrivacySettings, load_settings

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from consumer import door
-from consumer.door_client import DoorClient
+from consumer.door import server as door
+from consumer.door.client import DoorClient
 from consumer.errors import SourceDenied, SourceUnavailable
 from consumer.listener import Listener
 from consumer.reconciliation import Amazon, RegionReport, Span, reconcile_region

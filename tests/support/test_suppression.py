@@ -11,7 +11,7 @@ import pytest
 
 from consumer.addresses import parse_address
 from consumer.errors import UsageError
-from consumer.suppression import lift
+from consumer.suppression.recipients import lift
 from consumer.warehouse.erasure import erase
 
 Desk = Any

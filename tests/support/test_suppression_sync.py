@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from consumer import door
 from consumer.addresses import parse_address
-from consumer.door_client import DoorClient
+from consumer.door import server as door
+from consumer.door.client import DoorClient
 from consumer.errors import SourceDenied
 from consumer.listener import Listener
 from consumer.sources.aws import AwsAccess
-from consumer.suppression import lift
-from consumer.suppression_sync import RegionSync, SesList, find_regions, sync_region
+from consumer.suppression.recipients import lift
+from consumer.suppression.sync import RegionSync, SesList, find_regions, sync_region
 from consumer.warehouse.erasure import erase
 
 Desk = Any

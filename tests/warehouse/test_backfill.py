@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.access import OpenedWarehouse
-from consumer.backfill import IngestResult, ingest
+from consumer.backfill.run import IngestResult, ingest
 from consumer.batch import Batch
+from consumer.door.access import OpenedWarehouse
 from consumer.errors import DuckpostError
 from consumer.sources.files import FilesSource
 from consumer.warehouse import WriteResult

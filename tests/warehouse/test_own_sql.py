@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from consumer.access import OpenedWarehouse
+from consumer.checks.own_views import find_broken_views
+from consumer.door.access import OpenedWarehouse
 from consumer.errors import QueryError
-from consumer.own_views import find_broken_views
 from consumer.warehouse.backup import back_up
 from consumer.warehouse.rebuild import rebuild
 

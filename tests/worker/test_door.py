@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer import door
-from consumer.access import OpenedWarehouse, open_access
-from consumer.door_client import DoorClient
+from consumer.door import server as door
+from consumer.door.access import OpenedWarehouse, open_access
+from consumer.door.client import DoorClient
 from consumer.errors import QueryError, UsageError, WarehouseError
 from consumer.listener import Listener
 from consumer.settings import WarehouseSettings
@@ -86,7 +86,7 @@ def test_a_worker_of_another_version_is_told_apart(
 def test_clients_that_stop_reading_do_not_keep_others_from_it(
     served: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.door_work.STALLED_SECS", 0.3)
+    monkeypatch.setattr("consumer.door.work.STALLED_SECS", 0.3)
     deaf = [stop_reading(served.place.socket) for _ in range(door.MOST_READERS)]
     try:
         assert 1 == count(DoorClient(served.path))

@@ -9,13 +9,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from consumer.access import OpenedWarehouse
+from consumer.checks.wiring import SIMULATOR, Wiring, follow_mail, send_mail
 from consumer.decode import decode
+from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
 from consumer.errors import SourceError
 from consumer.sources.aws import AwsAccess
 from consumer.warehouse import Warehouse
-from consumer.wiring import SIMULATOR, Wiring, follow_mail, send_mail
 
 AWS = AwsAccess(region="eu-west-1")
 

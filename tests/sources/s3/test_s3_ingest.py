@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from consumer.access import OpenedWarehouse
-from consumer.backfill import IngestResult, ingest
+from consumer.backfill.run import IngestResult, ingest
 from consumer.cli.program import duckpost
+from consumer.door.access import OpenedWarehouse
 from consumer.errors import SourceDenied, SourceUnavailable, UsageError
 from consumer.sources.files import FilesSource
 from consumer.sources.s3_bucket import parse_url

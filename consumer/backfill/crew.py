@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from consumer.backfill.unit_batches import Recipe, Report, Task, decode_units
 from consumer.batch import Batch
 from consumer.errors import DuckpostError
 from consumer.garbage import collect_rarely
-from consumer.unit_batches import Recipe, Report, Task, decode_units
 
 _UNITS_AHEAD: Final = 1_000
 # Says that a batch follows, as plain bytes: pickling would copy its tens of megabytes once more.

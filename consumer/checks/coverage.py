@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consumer.access import Access
+from consumer.door.access import Access
 
 # The SESv2 names of event types, as a destination lists them.
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_EventDestinationDefinition.html

@@ -1,6 +1,6 @@
 """Whether what users made in the schema `my` still works."""
 
-from consumer.access import Access
+from consumer.door.access import Access
 from consumer.errors import QueryError
 
 _VIEWS = "select name from own_objects where kind = 'view' order by name"

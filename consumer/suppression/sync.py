@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
-from consumer.access import Access
 from consumer.addresses import normalise, parse_address
+from consumer.door.access import Access
 from consumer.errors import SourceError
 from consumer.sources.aws import AwsAccess
 from consumer.sources.aws_calls import AwsCaller

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from consumer.addresses import parse_address
 from consumer.batch import Batch
-from consumer.door_client import DoorClient
+from consumer.door.client import DoorClient
 from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
 from consumer.settings import RetentionSettings, WarehouseSettings
 from consumer.warehouse import (

@@ -1,4 +1,4 @@
-"""The other end of `consumer.door`: a warehouse reached through the worker that has it open."""
+"""The other end of `consumer.door.server`: a warehouse reached through the worker that has it."""
 
 import contextlib
 import http.client
@@ -61,7 +61,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class DoorClient:
-    """Speaks to the worker behind a warehouse's door; offers what `consumer.access.Access` asks.
+    """Speaks to the worker behind a warehouse's door; offers what `Access` asks for.
 
     Args:
         path: the warehouse file.

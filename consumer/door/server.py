@@ -1,7 +1,7 @@
 """The worker's door: how other commands reach a warehouse that the worker has open.
 
 HTTP over a Unix socket beside the file (``events.sock`` for ``events.duckdb``), for the file's
-owner alone. Paths are versioned; `consumer.door_client` is the other end. A fault comes back
+owner alone. Paths are versioned; `consumer.door.client` is the other end. A fault comes back
 as ``{"kind": …, "message": …}``, ``kind`` naming a class of `consumer.errors`.
 """
 
@@ -25,10 +25,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import Buffer
 
-from consumer.access import OpenedWarehouse
 from consumer.batch import Batch
-from consumer.door_client import PROTOCOL, short_address
-from consumer.door_work import OnProgress, PatientStream, stream_work
+from consumer.door.access import OpenedWarehouse
+from consumer.door.client import PROTOCOL, short_address
+from consumer.door.work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.retention import Retention

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from consumer.backfill.crew import decode_in_processes
+from consumer.backfill.unit_batches import Recipe, Task, decode_units
 from consumer.batch import Batch
-from consumer.crew import decode_in_processes
 from consumer.errors import SourceDenied
 from consumer.garbage import collect_rarely
 from consumer.sources.one_shot import OneShotSource
-from consumer.unit_batches import Recipe, Task, decode_units
 from consumer.warehouse import WriteResult
 
 # Below this much, starting processes costs more than they save.

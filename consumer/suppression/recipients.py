@@ -6,8 +6,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from consumer.access import Access
 from consumer.addresses import parse_address
+from consumer.door.access import Access
 from consumer.errors import UsageError
 
 REASONS: Final = ("hard_bounce", "complaint", "unsubscribe", "refused_by_ses", "on_ses_list")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from consumer.access import Access
+from consumer.door.access import Access
 from consumer.sources.aws import AwsAccess, open_session
 from consumer.sources.aws_faults import translate
 

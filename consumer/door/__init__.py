@@ -1,0 +1,1 @@
+"""One door to the warehouse: whoever asks gets in, by the file or by the worker that has it."""

@@ -1,0 +1,1 @@
+"""Who must not be mailed, and SES's own list of them."""
