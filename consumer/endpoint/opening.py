@@ -5,10 +5,10 @@ import ssl
 from collections.abc import Callable
 
 from consumer import listener
-from consumer.endpoint.auth import Doorkeeper, User
+from consumer.endpoint.authentication import Doorkeeper, User
 from consumer.endpoint.counts import Counts
+from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
-from consumer.endpoint.session import Limits
 from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse
 

@@ -6,10 +6,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from consumer.endpoint import messages, rows
+from consumer.endpoint import rows
 from consumer.endpoint.execution import Execution
+from consumer.endpoint.messages import backend
+from consumer.endpoint.messages.fields import BINARY
 from consumer.endpoint.sqlstate import Refusal
-from consumer.endpoint.statements import Copy
+from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.wire import Wire
 from consumer.warehouse.reader import Column
 
@@ -26,7 +28,7 @@ class Portal(Protocol):
     """Something that gives rows, to its end or for so many at a time."""
 
     @property
-    def fields(self) -> Sequence[messages.Field]:
+    def fields(self) -> Sequence[backend.Field]:
         """What the columns are."""
         ...
 
@@ -48,7 +50,7 @@ class RowsPortal:
     """
 
     def __init__(self, names: Sequence[str], values: Sequence[Sequence[str]]) -> None:
-        self.fields = [messages.Field(name, 25) for name in names]
+        self.fields = [backend.Field(name, 25) for name in names]
         self._left = list(values)
 
     async def send(self, wire: Wire, most_rows: int) -> Progress:
@@ -56,7 +58,7 @@ class RowsPortal:
         count = most_rows or len(self._left)
         now, self._left = self._left[:count], self._left[count:]
         for row in now:
-            wire.send(messages.data_row([value.encode() for value in row]))
+            wire.send(backend.data_row([value.encode() for value in row]))
         await wire.flush_if_much()
         return Progress(len(now), bool(self._left))
 
@@ -93,7 +95,7 @@ class QueryPortal:
         self._is_open = self._is_done = False
         self._batch: pa.RecordBatch | None = None
         self._packers: Sequence[Callable[[Any], bytes]] | None = None
-        if any(field.format == messages.BINARY for field in self.fields):
+        if any(field.format == BINARY for field in self.fields):
             self._packers = rows.to_packers(columns, formats)
             self._sql = rows.to_values(sql, columns, formats)
         else:
@@ -156,9 +158,9 @@ async def send_copy(
     await execution.wake()
     text = rows.to_copy_lines(sql, columns, copy)
     await execution.run(lambda reader: reader.open(text))
-    wire.send(messages.copy_out(len(columns)))
+    wire.send(backend.copy_out(len(columns)))
     if copy.has_header:
-        wire.send(messages.copy_data(rows.to_copy_header(columns, copy)))
+        wire.send(backend.copy_data(rows.to_copy_header(columns, copy)))
     sent = 0
     read: Callable[[], Awaitable[pa.RecordBatch | None]] = lambda: execution.run(  # noqa: E731 - said twice
         lambda reader: reader.next_batch()
@@ -169,5 +171,5 @@ async def send_copy(
         wire.send(b"d" + (len(data) + 4).to_bytes(4, "big"))
         await wire.send_much(data)
         execution.check()
-    wire.send(messages.COPY_DONE)
+    wire.send(backend.COPY_DONE)
     return sent

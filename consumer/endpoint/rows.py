@@ -10,9 +10,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from consumer.endpoint import messages, types
-from consumer.endpoint.statements import Copy
-from consumer.endpoint.tokens import to_literal
+from consumer.endpoint.messages import backend
+from consumer.endpoint.messages.fields import TEXT
+from consumer.endpoint.statements.kinds import Copy
+from consumer.endpoint.statements.tokens import to_literal
+from consumer.endpoint.types.binary import to_binary_sql, to_packer
+from consumer.endpoint.types.known import to_result_type
+from consumer.endpoint.types.text import to_text_sql
 from consumer.warehouse.reader import Column
 
 _NULL: Final = r"'\xFF\xFF\xFF\xFF'::blob"
@@ -24,20 +28,20 @@ _SHORT: Final = frozenset(
 )
 
 
-def to_fields(columns: Sequence[Column], formats: Sequence[int]) -> list[messages.Field]:
+def to_fields(columns: Sequence[Column], formats: Sequence[int]) -> list[backend.Field]:
     """What clients are told of the columns, each in its format."""
     fields = []
     for at, column in enumerate(columns):
-        found = types.to_result_type(column.type)
+        found = to_result_type(column.type)
         form = choose_format(formats, at)
-        fields.append(messages.Field(column.name, found.oid, found.size, found.modifier, form))
+        fields.append(backend.Field(column.name, found.oid, found.size, found.modifier, form))
     return fields
 
 
 def choose_format(formats: Sequence[int], at: int) -> int:
     """None given is text, one is for all."""
     if not formats:
-        return messages.TEXT
+        return TEXT
     return formats[0] if len(formats) == 1 else formats[at]
 
 
@@ -46,8 +50,8 @@ def to_text_rows(sql: str, columns: Sequence[Column]) -> str:
     texts, parts = [], []
     for at, column in enumerate(columns):
         name = f"s{at}"
-        texts.append(f"{types.to_text_sql(f'c{at}', column.type)} as {name}")
-        is_short = types.to_result_type(column.type)
+        texts.append(f"{to_text_sql(f'c{at}', column.type)} as {name}")
+        is_short = to_result_type(column.type)
         length = _to_length(
             f"strlen({name})", is_short=not is_short.is_array and is_short.item.name in _SHORT
         )
@@ -64,19 +68,17 @@ def to_values(sql: str, columns: Sequence[Column], formats: Sequence[int]) -> st
     """SQL that gives the same rows as values that `pack_rows` can take."""
     chosen = []
     for at, column in enumerate(columns):
-        if choose_format(formats, at) == messages.TEXT:
-            chosen.append(f"{types.to_text_sql(f'c{at}', column.type)} as c{at}")
+        if choose_format(formats, at) == TEXT:
+            chosen.append(f"{to_text_sql(f'c{at}', column.type)} as c{at}")
         else:
-            chosen.append(f"{types.to_binary_sql(f'c{at}', column.type)} as c{at}")
+            chosen.append(f"{to_binary_sql(f'c{at}', column.type)} as c{at}")
     return f"select {', '.join(chosen)} from ({sql}\n) as t({_names(columns)})"
 
 
 def to_packers(columns: Sequence[Column], formats: Sequence[int]) -> list[Callable[[Any], bytes]]:
     """For each column, what makes bytes of its values."""
     return [
-        str.encode
-        if choose_format(formats, at) == messages.TEXT
-        else types.to_packer(types.to_result_type(column.type))
+        str.encode if choose_format(formats, at) == TEXT else to_packer(to_result_type(column.type))
         for at, column in enumerate(columns)
     ]
 
@@ -87,14 +89,14 @@ def pack_rows(batch: pa.RecordBatch, packers: Sequence[Callable[[Any], bytes]]) 
         [None if value is None else pack(value) for value in column.to_pylist()]
         for column, pack in zip(batch.columns, packers, strict=True)
     ]
-    return [messages.data_row(row) for row in zip(*packed, strict=True)]
+    return [backend.data_row(row) for row in zip(*packed, strict=True)]
 
 
 def to_copy_lines(sql: str, columns: Sequence[Column], copy: Copy) -> str:
     """SQL that gives each row as its line of COPY."""
     parts = []
     for at, column in enumerate(columns):
-        text = types.to_text_sql(f"c{at}", column.type)
+        text = to_text_sql(f"c{at}", column.type)
         parts.append(_to_copy_value(text, copy))
     line = f" || {to_literal(copy.delimiter)} || ".join(parts)
     return f"select encode({line} || chr(10)) from ({sql}\n) as t({_names(columns)})"

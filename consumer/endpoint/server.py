@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from consumer.endpoint import messages
-from consumer.endpoint.auth import Doorkeeper
+from consumer.endpoint.authentication import Doorkeeper
 from consumer.endpoint.counts import Counts
 from consumer.endpoint.execution import Turns
-from consumer.endpoint.session import Limits, Session
+from consumer.endpoint.messages import backend
+from consumer.endpoint.messages.fields import Malformed
+from consumer.endpoint.queries import Limits, Queries
+from consumer.endpoint.session import Session
 from consumer.endpoint.startup import Cancel, Client, Rejected, greet
 from consumer.endpoint.wire import READ_BYTES, STALL_SECS, WRITE_BYTES, Gone, WatchedProtocol, Wire
 from consumer.warehouse.publication import Publication
@@ -161,17 +163,17 @@ class Endpoint:
                 await self._talk(wire, writer, client)
         except Rejected as rejected:
             self._counts.rejected(rejected.reason)
-            wire.send(messages.error(str(rejected), rejected.state, severity="FATAL"))
-        except messages.Malformed as malformed:
+            wire.send(backend.error(str(rejected), rejected.state, severity="FATAL"))
+        except Malformed as malformed:
             self._counts.rejected("malformed")
-            wire.send(messages.error(str(malformed), "08P01", severity="FATAL"))
+            wire.send(backend.error(str(malformed), "08P01", severity="FATAL"))
         except TimeoutError:
             self._counts.rejected("slow_start")
         except Gone:
             pass  # nobody is there to be told
         except asyncio.CancelledError:
             text = "terminating connection due to administrator command"
-            wire.send(messages.error(text, "57P01", severity="FATAL"))
+            wire.send(backend.error(text, "57P01", severity="FATAL"))
             await wire.close()
             wire.abort()  # TLS would wait for the client's own goodbye
             raise
@@ -197,13 +199,19 @@ class Endpoint:
                 reason="too_many",
             )
         key = (next(self._pids), secrets.randbits(32))
-        session = Session(
-            wire,
+        limits = self._options.limits
+        queries = Queries(
             self._turns,
             user=client.user,
             role=client.role,
             variables=client.variables,
-            limits=self._options.limits,
+            limits=limits,
+        )
+        session = Session(
+            wire,
+            queries,
+            client.variables,
+            idle_timeout_secs=limits.idle_timeout_secs,
             on_query=self._counts.queried,
         )
         self._sessions[key] = session
@@ -211,7 +219,7 @@ class Endpoint:
         protocol = writer.transport.get_protocol()
         assert isinstance(protocol, WatchedProtocol)  # noqa: S101 - as `_make_protocol` made it
         protocol.on_lost = lambda: session.cancel("gone")
-        wire.send(messages.backend_key(*key))
+        wire.send(backend.backend_key(*key))
         try:
             await session.run()
         finally:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.endpoint import messages
-from consumer.endpoint.auth import MECHANISM, Denied, Doorkeeper
-from consumer.endpoint.rewriting import DATABASE
+from consumer.endpoint.authentication import MECHANISM, Denied, Doorkeeper
+from consumer.endpoint.messages import backend, frontend
+from consumer.endpoint.messages.fields import Malformed
+from consumer.endpoint.statements.rewriting import DATABASE
 from consumer.endpoint.variables import REPORTED, Variables
 from consumer.endpoint.wire import Gone, Wire
 from consumer.warehouse.publication import Role
@@ -55,10 +56,10 @@ async def greet(
 ) -> Client | Cancel:
     """Let a client in, or learn what it wants stopped. With ``tls`` nobody comes in without.
 
-    Raises `Rejected`, `Gone` and `messages.Malformed`.
+    Raises `Rejected`, `Gone` and `Malformed`.
     """
     number, parameters = await _read_request(wire, tls)
-    if number == messages.CANCEL_REQUEST:
+    if number == frontend.CANCEL_REQUEST:
         return Cancel(int(parameters["pid"]), int(parameters["secret"]))
     if tls is not None and not wire.is_encrypted:
         raise Rejected(
@@ -68,7 +69,7 @@ async def greet(
         )
     extensions = [name for name in parameters if name.startswith("_pq_.")]
     if number & 0xFFFF or extensions:
-        wire.send(messages.negotiate_version(extensions))
+        wire.send(backend.negotiate_version(extensions))
     user = parameters.get("user", "")
     if not user:
         raise Rejected("28000", "no user name is given in the startup packet", reason="no_user")
@@ -81,35 +82,35 @@ async def greet(
             "3D000", f'database "{database}" does not exist; "{DATABASE}" does', reason="database"
         )
     variables = Variables(user, parameters)
-    wire.send(messages.AUTHENTICATED)
+    wire.send(backend.AUTHENTICATED)
     for name in REPORTED:
-        wire.send(messages.parameter_status(name, variables.show(name)))
+        wire.send(backend.parameter_status(name, variables.show(name)))
     return Client(user, role, variables)
 
 
 async def _read_request(wire: Wire, tls: ssl.SSLContext | None) -> tuple[int, Mapping[str, str]]:
     for _ in range(_MOST_REQUESTS + 1):
-        number, parameters = messages.parse_startup(await wire.read_startup())
-        if number == messages.SSL_REQUEST and not wire.is_encrypted:
+        number, parameters = frontend.parse_startup(await wire.read_startup())
+        if number == frontend.SSL_REQUEST and not wire.is_encrypted:
             if wire.has_buffered:
                 # what came before the handshake would be taken for what came encrypted
-                raise messages.Malformed("received unencrypted data after SSL request")
+                raise Malformed("received unencrypted data after SSL request")
             await wire.send_much(b"N" if tls is None else b"S")
             if tls is not None:
                 await wire.start_tls(tls, handshake_secs=TLS_HANDSHAKE_SECS)
-        elif number == messages.GSSENC_REQUEST:
+        elif number == frontend.GSSENC_REQUEST:
             await wire.send_much(b"N")
-        elif number == messages.SSL_REQUEST:
+        elif number == frontend.SSL_REQUEST:
             break
         else:
             return number, parameters
-    raise messages.Malformed("the same request again")
+    raise Malformed("the same request again")
 
 
 async def _authenticate(wire: Wire, doorkeeper: Doorkeeper, user: str) -> Role:
-    wire.send(messages.sasl([MECHANISM]))
+    wire.send(backend.sasl([MECHANISM]))
     await wire.flush()
-    mechanism, first = messages.parse_sasl_initial(await _read_password(wire))
+    mechanism, first = frontend.parse_sasl_initial(await _read_password(wire))
     denied = Rejected(
         "28P01", f'password authentication failed for user "{user}"', reason="password"
     )
@@ -117,20 +118,20 @@ async def _authenticate(wire: Wire, doorkeeper: Doorkeeper, user: str) -> Role:
         raise Rejected("28000", f"{mechanism} is not spoken here", reason="password")
     exchange = doorkeeper.begin(user)
     try:
-        wire.send(messages.sasl_continue(exchange.answer_first(first)))
+        wire.send(backend.sasl_continue(exchange.answer_first(first)))
         await wire.flush()
         last = (await _read_password(wire)).decode("utf-8", "replace")
         answer, role = exchange.answer_last(last)
     except Denied as error:
         raise denied from error
-    wire.send(messages.sasl_final(answer))
+    wire.send(backend.sasl_final(answer))
     return role
 
 
 async def _read_password(wire: Wire) -> bytes:
     message = await wire.read_message()
-    if isinstance(message, messages.Terminate):
+    if isinstance(message, frontend.Terminate):
         raise Gone("the client left before it said who it is")
-    if not isinstance(message, messages.Password):
-        raise messages.Malformed("expected an answer to the authentication")
+    if not isinstance(message, frontend.Password):
+        raise Malformed("expected an answer to the authentication")
     return message.body

@@ -5,7 +5,8 @@ import ssl
 import struct
 from collections.abc import Callable
 
-from consumer.endpoint import messages
+from consumer.endpoint.messages import frontend
+from consumer.endpoint.messages.fields import Malformed
 
 MOST_STARTUP_BYTES = 10_000  # as PostgreSQL
 MOST_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -65,20 +66,20 @@ class Wire:
         self.is_encrypted = False
 
     async def read_startup(self) -> bytes:
-        """Read the first message, which has no type. Raises `Gone` and `messages.Malformed`."""
+        """Read the first message, which has no type. Raises `Gone` and `Malformed`."""
         (length,) = struct.unpack("!i", await self._take(4))
         if not _LEAST_STARTUP_BYTES <= length <= MOST_STARTUP_BYTES:
-            raise messages.Malformed(f"invalid length of startup packet: {length}")
+            raise Malformed(f"invalid length of startup packet: {length}")
         return await self._take(length - 4)
 
-    async def read_message(self) -> messages.Message:
-        """Read one message. Raises `Gone` and `messages.Malformed`."""
+    async def read_message(self) -> frontend.Message:
+        """Read one message. Raises `Gone` and `Malformed`."""
         kind, length = struct.unpack("!ci", await self._take(5))
         if not _LENGTH_BYTES <= length <= MOST_MESSAGE_BYTES:
-            raise messages.Malformed(
+            raise Malformed(
                 f"invalid message length {length}: up to {MOST_MESSAGE_BYTES} bytes are taken"
             )
-        return messages.parse_message(kind, await self._take(length - 4))
+        return frontend.parse_message(kind, await self._take(length - 4))
 
     def send(self, data: bytes) -> None:
         """Put a message on its way; it leaves with the next `flush`."""

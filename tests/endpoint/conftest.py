@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from consumer.decode import decode
-from consumer.endpoint.auth import Doorkeeper, User
+from consumer.endpoint.authentication import Doorkeeper, User
 from consumer.endpoint.counts import Counts
+from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
-from consumer.endpoint.session import Limits
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.publication import Publication

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.endpoint import messages
+from consumer.endpoint.messages import frontend
+from consumer.endpoint.messages.fields import Malformed
 
 KINDS = b"QPBDCESHXpdcfRZ\x00\xff"
 SQL = st.sampled_from(
@@ -83,22 +84,22 @@ MESSAGE = st.one_of(
 @given(kind=st.sampled_from([KINDS[at : at + 1] for at in range(len(KINDS))]), body=st.binary())
 @settings(max_examples=400, deadline=None)
 def test_any_bytes_are_a_message_or_malformed(kind: bytes, body: bytes) -> None:
-    with contextlib.suppress(messages.Malformed):
-        assert isinstance(messages.parse_message(kind, body), messages.Message)
+    with contextlib.suppress(Malformed):
+        assert isinstance(frontend.parse_message(kind, body), frontend.Message)
 
 
 @given(kind=st.sampled_from([b"B", b"P", b"E", b"D"]), body=BIND, cut=st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
 def test_a_message_that_ends_early_is_malformed(kind: bytes, body: bytes, cut: int) -> None:
-    with contextlib.suppress(messages.Malformed):
-        assert isinstance(messages.parse_message(kind, body[:-cut]), messages.Message)
+    with contextlib.suppress(Malformed):
+        assert isinstance(frontend.parse_message(kind, body[:-cut]), frontend.Message)
 
 
 @given(body=st.binary() | st.binary().map(lambda rest: struct.pack("!i", 196_608) + rest))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_a_start_up_or_malformed(body: bytes) -> None:
-    with contextlib.suppress(messages.Malformed):
-        number, parameters = messages.parse_startup(body)
+    with contextlib.suppress(Malformed):
+        number, parameters = frontend.parse_startup(body)
         assert isinstance(number, int)
         assert all(isinstance(value, str) for value in parameters.values())
 
@@ -106,8 +107,8 @@ def test_any_bytes_are_a_start_up_or_malformed(body: bytes) -> None:
 @given(body=st.binary())
 @settings(max_examples=100, deadline=None)
 def test_any_bytes_are_a_first_word_of_sasl_or_malformed(body: bytes) -> None:
-    with contextlib.suppress(messages.Malformed):
-        mechanism, first = messages.parse_sasl_initial(body)
+    with contextlib.suppress(Malformed):
+        mechanism, first = frontend.parse_sasl_initial(body)
         assert (str, str) == (type(mechanism), type(first))
 
 

@@ -4,10 +4,10 @@ import socket
 import threading
 import time
 
-from consumer.endpoint.auth import Doorkeeper
+from consumer.endpoint.authentication import Doorkeeper
 from consumer.endpoint.counts import Counts
+from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
-from consumer.endpoint.session import Limits
 from consumer.telemetry import Telemetry
 from consumer.warehouse.publication import Publication
 

@@ -7,7 +7,7 @@ import base64
 
 import pytest
 
-from consumer.endpoint.auth import Denied, Doorkeeper, Exchange, User, make_verifier
+from consumer.endpoint.authentication import Denied, Doorkeeper, Exchange, User, make_verifier
 
 CLIENT_NONCE = "rOprNGfwEbeRWgbNEkqO"
 SERVER_NONCE = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"

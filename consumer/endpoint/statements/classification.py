@@ -1,12 +1,27 @@
 """What a statement is, by its first words: to be read, to be answered here, or to be refused."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from consumer.endpoint.sqlstate import Refusal
-from consumer.endpoint.tokens import Token, meaningful, split_statements
+from consumer.endpoint.statements.copying import parse_copy
+from consumer.endpoint.statements.kinds import (
+    Begin,
+    CloseCursor,
+    Deallocate,
+    Declare,
+    Discard,
+    End,
+    Explain,
+    Fetch,
+    Nothing,
+    Read,
+    Savepoint,
+    Set,
+    Show,
+    Statement,
+)
+from consumer.endpoint.statements.tokens import Token, meaningful, split_statements
 
 MOST_CHARACTERS: Final = 256 * 1024
 
@@ -20,124 +35,7 @@ _WRITING: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A query; its rows go to the client."""
-
-    tokens: Sequence[Token]
-
-
-@dataclass(frozen=True, slots=True)
-class Explain:
-    """A query whose plan is asked for; ``is_run`` where it is run as well."""
-
-    tokens: Sequence[Token]
-    is_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A query whose rows are wanted as lines.
-
-    Attributes:
-        tokens: the query's.
-        format: ``text`` or ``csv``.
-        has_header: whether a line with the names comes first.
-        delimiter: between values.
-        null: what stands for NULL.
-    """
-
-    tokens: Sequence[Token]
-    format: str = "text"
-    has_header: bool = False
-    delimiter: str = "\t"
-    null: str = "\\N"
-
-
-@dataclass(frozen=True, slots=True)
-class Declare:
-    """A cursor to fetch from."""
-
-    name: str
-    tokens: Sequence[Token]
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Some rows of a cursor; None for all that are left."""
-
-    name: str
-    count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CloseCursor:
-    """The end of a cursor, of all of them for None."""
-
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """The start of a transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The end of a transaction; ``tag`` is what PostgreSQL calls it."""
-
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Savepoint:
-    """SAVEPOINT, RELEASE or ROLLBACK TO, by ``tag``: nothing was written that could be undone."""
-
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """A setting of the session; None for its default."""
-
-    name: str
-    value: str | None
-    tag: str = "SET"
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """The value of a setting, of all of them for ``all``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deallocate:
-    """The end of a prepared statement, of all of them for None."""
-
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """Everything of the session anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Something that needs an answer and no more; ``tag`` is the answer."""
-
-    tag: str
-
-
-Statement = (
-    Read | Explain | Copy | Declare | Fetch | CloseCursor | Begin | End | Savepoint | Set | Show
-    | Deallocate | Discard | Nothing
-)  # fmt: skip
-
-
-def parse_statement(sql: str) -> Statement | None:
+def classify(sql: str) -> Statement | None:
     """Say what ``sql`` is; None for nothing but spaces and comments.
 
     Raises `Refusal` for more than one statement, and for one that would do more than read.
@@ -149,10 +47,10 @@ def parse_statement(sql: str) -> Statement | None:
         return None
     if len(statements) > 1:
         raise Refusal("42601", "cannot insert multiple commands into one query string")
-    return _classify(statements[0])
+    return _parse(statements[0])
 
 
-def _classify(tokens: Sequence[Token]) -> Statement:
+def _parse(tokens: Sequence[Token]) -> Statement:
     said = meaningful(tokens)
     words = [token.word or token.text for token in said]
     first = words[0]
@@ -162,7 +60,7 @@ def _classify(tokens: Sequence[Token]) -> Statement:
         case "explain":
             return _parse_explain(tokens, said)
         case "copy":
-            return _parse_copy(tokens, said)
+            return parse_copy(tokens, said)
         case "declare":
             return _parse_declare(tokens, said)
         case "fetch":
@@ -221,72 +119,6 @@ def _parse_explain(tokens: Sequence[Token], said: Sequence[Token]) -> Explain:
     if at == len(said) or (said[at].word or said[at].text) not in _READING:
         raise Refusal("25006", "only what reads can be explained here")
     return Explain([token for token in tokens if token.at >= said[at].at], is_run)
-
-
-_COPY_OPTIONS: Final = re.compile(
-    r"(?P<name>format|header|delimiter|null|csv|text|encoding)\b\s*(?:as\b\s*)?"
-    r"(?:(?P<quoted>[eE]?'(?:[^']|'')*')|(?P<word>(?!header\b|delimiter\b|null\b)\w+))?",
-    re.IGNORECASE,
-)
-
-
-def _parse_copy(tokens: Sequence[Token], said: Sequence[Token]) -> Copy:
-    """``COPY (query) TO STDOUT [options]`` or ``COPY view TO STDOUT``; to files never."""
-    depth, end = 0, None
-    for at, token in enumerate(said):
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 and token.word in ("to", "from") and token.kind == "word":
-            end = at
-            break
-    if end is None or end + 1 >= len(said):
-        raise Refusal("42601", "syntax error in COPY: expected COPY (query) TO STDOUT")
-    if said[end].word == "from":
-        raise Refusal("25006", "cannot execute COPY FROM: this endpoint only reads")
-    if said[end + 1].word != "stdout":
-        raise Refusal("42501", "COPY goes to STDOUT alone here: no file is written or read")
-    query = [token for token in tokens if said[1].at <= token.at < said[end].at]
-    if said[1].text != "(":
-        # a view's name, perhaps with columns
-        body = "".join(token.text for token in query).strip()
-        name, _, columns = body.partition("(")
-        chosen = columns.rpartition(")")[0] or "*"
-        query = list(_tokens_of(f"select {chosen} from {name}"))
-    options = "".join(token.text for token in tokens if token.at > said[end + 1].at)
-    return _with_options(Copy(query), options)
-
-
-def _tokens_of(sql: str) -> Sequence[Token]:
-    statements = split_statements(sql)
-    return statements[0] if len(statements) == 1 else []
-
-
-def _with_options(copy: Copy, options: str) -> Copy:
-    form, header, delimiter, null = "text", False, None, None
-    for found in _COPY_OPTIONS.finditer(options):
-        name = found["name"].lower()
-        value = found["word"] or ""
-        if found["quoted"]:
-            value = found["quoted"].lstrip("eE")[1:-1].replace("''", "'").replace("\\t", "\t")
-        if name in ("csv", "text"):
-            form = name
-        elif name == "format":
-            form = value.lower()
-        elif name == "header":
-            header = value.lower() not in ("false", "off", "0")
-        elif name == "delimiter":
-            delimiter = value
-        elif name == "null":
-            null = value
-    if form not in ("text", "csv"):
-        raise Refusal("0A000", f"COPY format {form!r} is not supported here; text and csv are")
-    is_csv = form == "csv"
-    return Copy(
-        copy.tokens,
-        format=form,
-        has_header=header,
-        delimiter=delimiter or ("," if is_csv else "\t"),
-        null=null if null is not None else ("" if is_csv else "\\N"),
-    )
 
 
 def _parse_declare(tokens: Sequence[Token], said: Sequence[Token]) -> Declare:

@@ -1,18 +1,16 @@
-"""Parameters of a statement: what type each is, and its value as SQL.
+"""What type each parameter of a statement is.
 
-PostgreSQL finds a parameter's type by what stands beside it. So does this, on DuckDB's parse: a
-cast, a column it is compared with, LIMIT. What remains is text, whose literal DuckDB converts to
-whatever the place asks for.
+PostgreSQL finds it by what stands beside the parameter. So does this, on DuckDB's parse: a cast, a
+column it is compared with, LIMIT. What remains is text, whose literal DuckDB converts to whatever
+the place asks for.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from consumer.endpoint import types
-from consumer.endpoint.messages import BINARY
 from consumer.endpoint.sqlstate import Refusal
-from consumer.endpoint.tokens import Token, to_literal
+from consumer.endpoint.statements.tokens import Token
+from consumer.endpoint.types import known
 from consumer.warehouse.publication import PublishedColumn
 
 MOST_PARAMETERS: Final = 10_000
@@ -77,7 +75,7 @@ def infer_types(
     for number in range(1, count + 1):
         oid = given[number - 1] if number <= len(given) else 0
         if oid in (0, _UNKNOWN):
-            oid = found.oids.get(number, types.TEXT.oid)
+            oid = found.oids.get(number, known.TEXT.oid)
         oids.append(oid)
     return oids
 
@@ -128,14 +126,14 @@ class _Inference:
             if node.get("type") == "LIMIT_MODIFIER":
                 for part in (node.get("limit"), node.get("offset")):
                     if part:
-                        self._note(part, types.BY_NAME["int8"].oid)
+                        self._note(part, known.BY_NAME["int8"].oid)
             for value in node.values():
                 self._visit(value)
 
     def _any(self, node: dict[str, Any]) -> None:
         """``x = any($1)``: DuckDB makes a subquery that unnests the list of it."""
         oid = self._type_of(node["child"])
-        item = types.BY_OID.get(oid) if oid else None
+        item = known.BY_OID.get(oid) if oid else None
         if item is None:
             return
         for parameter in _parameters_in(node["subquery"]):
@@ -147,8 +145,8 @@ class _Inference:
             len(children) == 2  # noqa: PLR2004 - a list and an item: how `= any(list)` may come
         ):
             oid = self._type_of(children[1])
-            if oid in types.BY_OID:
-                self._note(children[0], types.BY_OID[oid].array_oid)
+            if oid in known.BY_OID:
+                self._note(children[0], known.BY_OID[oid].array_oid)
         if node.get("is_operator") and len(children) == 2:  # noqa: PLR2004 - two sides
             self._pair(*children)
 
@@ -172,7 +170,7 @@ class _Inference:
                 return _to_oid(next(iter(found))) if len(found) == 1 else None
             case "CONSTANT":
                 kind = node.get("literal", {}).get("kind")
-                return {"INTEGER": types.BY_NAME["int4"].oid}.get(str(kind))
+                return {"INTEGER": known.BY_NAME["int4"].oid}.get(str(kind))
         return None
 
 
@@ -199,8 +197,8 @@ def _cast_oid(node: dict[str, Any]) -> int | None:
     if name in ("LIST", "ARRAY"):
         inner = (type_.get("children") or [{}])[0]
         item = _BY_DUCKDB.get(str(inner.get("type_name") or "").upper())
-        return types.BY_NAME[item].array_oid if item else None
-    return types.BY_NAME[_BY_DUCKDB[name]].oid if name in _BY_DUCKDB else None
+        return known.BY_NAME[item].array_oid if item else None
+    return known.BY_NAME[_BY_DUCKDB[name]].oid if name in _BY_DUCKDB else None
 
 
 def _to_oid(data_type: str) -> int | None:
@@ -208,70 +206,5 @@ def _to_oid(data_type: str) -> int | None:
     name = _BY_DUCKDB.get(data_type.removesuffix("[]").split("(")[0])
     if name is None:
         return None
-    found = types.BY_NAME[name]
+    found = known.BY_NAME[name]
     return found.array_oid if is_list else found.oid
-
-
-def to_null(oid: int) -> str:
-    """A NULL of the type, for finding out what a statement returns before it has values."""
-    duckdb = _to_duckdb(oid)
-    return f"null::{duckdb}" if duckdb else "null"
-
-
-def to_value(data: bytes | None, form: int, oid: int) -> str:
-    """A parameter's value as SQL. Raises `Refusal` for bytes that are no such value."""
-    try:
-        return _to_value(data, form, oid)
-    except (types.BadValue, UnicodeDecodeError) as error:
-        raise Refusal("22P02", f"invalid parameter: {error}") from error
-
-
-def _to_value(data: bytes | None, form: int, oid: int) -> str:
-    if data is None:
-        return to_null(oid)
-    item = types.ITEM_BY_ARRAY_OID.get(oid)
-    if item is not None:
-        if form == BINARY:
-            values, item = types.unpack_array(data)
-        else:
-            values = types.parse_array(data.decode())
-        inner = ", ".join("null" if one is None else to_literal(one) for one in values)
-        return f"[{inner}]::{_plain(item.duckdb, values)}[]"
-    type_ = types.BY_OID.get(oid, types.TEXT)
-    text = types.unpack(data, type_) if form == BINARY else data.decode()
-    if type_.duckdb == "varchar":
-        return to_literal(text)  # fits wherever DuckDB wants something else than text
-    if type_.name == "bytea":
-        return _to_blob(data if form == BINARY else _parse_bytea(text))
-    return f"{to_literal(text)}::{_plain(type_.duckdb, [text])}"
-
-
-def _plain(duckdb: str, values: Sequence[str | None]) -> str:
-    """Decimals have as many digits behind the point as the values need."""
-    if not duckdb.startswith("decimal"):
-        return duckdb
-    if any(value and not re.fullmatch(r"-?\d*\.?\d*", value.strip()) for value in values):
-        return "double"
-    scale = max((len(value.partition(".")[2]) for value in values if value), default=0)
-    return f"decimal(38,{min(scale, 18)})"
-
-
-def _parse_bytea(text: str) -> bytes:
-    if not text.startswith("\\x"):
-        raise types.BadValue("bytea is taken in hex, as \\x…")
-    try:
-        return bytes.fromhex(text[2:])
-    except ValueError as error:
-        raise types.BadValue("bytea is not hex") from error
-
-
-def _to_blob(data: bytes) -> str:
-    return "unhex('" + data.hex() + "')"
-
-
-def _to_duckdb(oid: int) -> str | None:
-    if oid in types.BY_OID:
-        return types.BY_OID[oid].duckdb
-    if oid in types.ITEM_BY_ARRAY_OID:
-        return types.ITEM_BY_ARRAY_OID[oid].duckdb + "[]"
-    return None

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from consumer.endpoint import guard, parameters
-from consumer.endpoint.rewriting import Rewritten, rewrite
 from consumer.endpoint.sqlstate import Refusal, to_message, to_state
-from consumer.endpoint.tokens import Token
+from consumer.endpoint.statements import guard, inference
+from consumer.endpoint.statements.rewriting import Rewritten, rewrite
+from consumer.endpoint.statements.tokens import Token
 from consumer.errors import StatementFault
 from consumer.warehouse.publication import Published
 from consumer.warehouse.reader import Column, Reader, find_position
@@ -50,9 +50,9 @@ def infer(
 ) -> list[int]:
     """The types of a query's parameters, after it was checked. Raises `Refusal`."""
     node = _check(reader, rewrite(tokens, user=user), published)
-    count = parameters.count_parameters(tokens)
+    count = inference.count_parameters(tokens)
     columns = {name.lower(): found for name, found in published.columns.items()}
-    return parameters.infer_types(node, given, count, columns)
+    return inference.infer_types(node, given, count, columns)
 
 
 def _check(reader: Reader, rewritten: Rewritten, published: Published) -> dict[str, Any]:

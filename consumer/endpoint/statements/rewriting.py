@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from consumer.endpoint.tokens import Token, to_literal
+from consumer.endpoint.statements.tokens import Token, to_literal
 
 DATABASE: Final = "duckpost"
 _REG: Final = frozenset({"regclass", "regtype", "regproc", "regprocedure", "regnamespace"})

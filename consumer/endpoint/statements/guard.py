@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumer.endpoint.functions import ALLOWED, ALLOWED_TABLES
 from consumer.endpoint.sqlstate import Refusal
+from consumer.endpoint.statements.functions import ALLOWED, ALLOWED_TABLES
 from consumer.warehouse.publication import Published
 
 MOST_QUERY_NODES: Final = 300  # planning a chain of set operations takes time by its square
