@@ -51,7 +51,7 @@ REGION = Choice(
 CONFIGURATION_SET = Choice(
     "configuration_set",
     "Configuration set",
-    "select distinct coalesce(c.configuration_set, '(none)') as configuration_set\n"
+    "select distinct c.configuration_set_name as configuration_set\n"
     f"from configuration_sets as c\nwhere {is_chosen('account', 'c.account')}\n"
     f"    and {is_chosen('region', 'c.region')}\norder by configuration_set",
 )

@@ -27,51 +27,12 @@ create or replace macro bounce_kind_of(bounce_type, bounce_sub_type, is_auto_rep
     end
 );
 
--- The enhanced status code (RFC 3463) without its class digit: '5.1.1' is '1.1'.
-create or replace macro status_detail(status) as (
-    regexp_extract(status, '^[245]\.(\d{1,3}\.\d{1,3})', 1)
-);
-
--- What a bounce is about, whatever SES's type says: a block filed as Transient shows up
--- beside the hard ones. The text decides before the code, because 5.7.1 and 5.5.0 stand
--- for almost anything.
-create or replace macro bounce_class_of(
-    bounce_type, bounce_sub_type, is_auto_reply, status, diagnostic_code
-) as (
-    case
-        when bounce_type is null then null
-        when is_suppression(bounce_sub_type) then 'suppressed'
-        when is_auto_reply then 'auto_reply'
-        when bounce_sub_type = 'NoEmail' then 'invalid_recipient'
-        when bounce_sub_type = 'MailboxFull' then 'mailbox_full'
-        when bounce_sub_type = 'MessageTooLarge' then 'too_large'
-        when
-            bounce_sub_type in ('ContentRejected', 'AttachmentRejected')
-            then 'content'
-        when
-            regexp_matches(
-                diagnostic_code,
-                '(?i)block ?list|black ?list|spamhaus|barracuda|reputation|rbl\b|dnsbl'
-            )
-            then 'reputation'
-        when status_detail(status) in ('1.2', '4.4', '1.10') then 'invalid_domain'
-        when
-            status_detail(status) in ('1.0', '1.1', '1.3', '1.6', '2.1')
-            then 'invalid_recipient'
-        when status_detail(status) = '2.2' then 'mailbox_full'
-        when status_detail(status) in ('2.3', '3.4') then 'too_large'
-        when status_detail(status) = '4.7' then 'expired'
-        when status_detail(status) like '6.%' then 'content'
-        when status_detail(status) like '7.%' then 'policy'
-        when status_detail(status) like '4.%' then 'network'
-        else 'other'
-    end
-);
-
 -- The receiver (or a list that it asks) refused the sender or the content, not the
--- address: the classes that block_bounces counts.
+-- address: the classes that block_bounces counts, whatever SES's type says.
 create or replace macro is_block(bounce_class) as (
-    coalesce(bounce_class in ('policy', 'reputation', 'content'), false)
+    coalesce(
+        bounce_class in ('authentication', 'content', 'policy', 'reputation'), false
+    )
 );
 
 create or replace macro delay_side_of(delay_type) as (

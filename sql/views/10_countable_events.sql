@@ -28,6 +28,7 @@ select
     e.account,
     e.region,
     e.configuration_set,
+    coalesce(e.configuration_set, '(none)') as configuration_set_name,
     coalesce(
         e.identity, i.identity, nullif(split_part(e.source, '@', -1), ''), e.from_domain
     ) as identity,
@@ -56,13 +57,8 @@ select
     e.bounce_type,
     e.bounce_sub_type,
     bounce_kind_of(e.bounce_type, e.bounce_sub_type, e.is_auto_reply) as bounce_kind,
-    bounce_class_of(
-        e.bounce_type,
-        e.bounce_sub_type,
-        e.is_auto_reply,
-        e.status,
-        e.diagnostic_code
-    ) as bounce_class,
+    e.bounce_rule,
+    e.bounce_class,
     e.status,
     case
         when e.event_type = 'Complaint'
@@ -126,6 +122,8 @@ comment on column countable_events.region is
 'AWS region that sent.';
 comment on column countable_events.configuration_set is
 'Configuration set of the message.';
+comment on column countable_events.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column countable_events.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column countable_events.own_identity is
@@ -162,6 +160,8 @@ comment on column countable_events.bounce_sub_type is
 'SES''s bounce subtype.';
 comment on column countable_events.bounce_kind is
 'hard, soft, undetermined, or suppressed and auto_reply, which are no bounces that count.';
+comment on column countable_events.bounce_rule is
+'Rule that says so (bounce_rules); NULL where none fits.';
 comment on column countable_events.bounce_class is
 'What the bounce is about: invalid_recipient, invalid_domain, mailbox_full, policy, reputation, content, ….';
 comment on column countable_events.status is

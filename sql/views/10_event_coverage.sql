@@ -58,6 +58,7 @@ select
     m.account,
     m.region,
     m.configuration_set,
+    coalesce(m.configuration_set, '(none)') as configuration_set_name,
     m.identity_without_set,
     t.event_type,
     coalesce(sum(d.events), 0)::bigint as events,
@@ -91,6 +92,8 @@ comment on column event_coverage.region is
 'AWS region that sent.';
 comment on column event_coverage.configuration_set is
 'Configuration set of the messages.';
+comment on column event_coverage.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column event_coverage.identity_without_set is
 'The identity where the messages have no configuration set.';
 comment on column event_coverage.event_type is

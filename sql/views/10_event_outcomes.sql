@@ -16,6 +16,7 @@ select
     e.account,
     e.region,
     e.configuration_set,
+    coalesce(e.configuration_set, '(none)') as configuration_set_name,
     e.identity,
     e.own_identity,
     e.source,
@@ -274,6 +275,8 @@ comment on column event_outcomes.region is
 'AWS region that sent.';
 comment on column event_outcomes.configuration_set is
 'Configuration set of the message.';
+comment on column event_outcomes.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column event_outcomes.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column event_outcomes.own_identity is

@@ -28,6 +28,7 @@ select
     c.account,
     c.region,
     c.configuration_set,
+    coalesce(c.configuration_set, '(none)') as configuration_set_name,
     c.identity_without_set,
     min(c.cohort_day) filter (
         where c.event_type = 'Delivery' and c.is_plausible
@@ -79,6 +80,8 @@ comment on column event_publication.region is
 'AWS region that sent.';
 comment on column event_publication.configuration_set is
 'Configuration set of the messages.';
+comment on column event_publication.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column event_publication.identity_without_set is
 'The identity where the messages have no configuration set.';
 comment on column event_publication.deliveries_from_day is

@@ -24,6 +24,7 @@ select
     d.account,
     d.region,
     d.configuration_set,
+    coalesce(d.configuration_set, '(none)') as configuration_set_name,
     d.identity_without_set,
     d.sends,
     d.outcomes,
@@ -58,6 +59,8 @@ comment on column event_publication_days.region is
 'AWS region that sent.';
 comment on column event_publication_days.configuration_set is
 'Configuration set of the messages.';
+comment on column event_publication_days.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column event_publication_days.identity_without_set is
 'The identity where the messages have no configuration set.';
 comment on column event_publication_days.sends is

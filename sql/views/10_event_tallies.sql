@@ -16,6 +16,7 @@ select
     o.account,
     o.region,
     o.configuration_set,
+    coalesce(o.configuration_set, '(none)') as configuration_set_name,
     o.identity,
     o.identity_without_set,
     o.identity_account,
@@ -194,6 +195,8 @@ comment on column event_tallies.region is
 'AWS region that sent.';
 comment on column event_tallies.configuration_set is
 'Configuration set of the message.';
+comment on column event_tallies.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column event_tallies.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column event_tallies.identity_without_set is

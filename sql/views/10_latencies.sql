@@ -11,6 +11,7 @@ select
     c.account,
     c.region,
     c.configuration_set,
+    coalesce(c.configuration_set, '(none)') as configuration_set_name,
     c.provider,
     epoch_ms(c.event_at) - epoch_ms(c.sent_at) as delivery_ms,
     c.processing_ms,
@@ -45,6 +46,8 @@ comment on column latencies.region is
 'AWS region that sent.';
 comment on column latencies.configuration_set is
 'Configuration set of the messages.';
+comment on column latencies.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column latencies.event_at is
 'When it was delivered (UTC).';
 comment on column latencies.event_hour is

@@ -36,6 +36,7 @@ select
     s.account,
     s.region,
     s.configuration_set,
+    coalesce(s.configuration_set, '(none)') as configuration_set_name,
     s.provider,
     s.sent_at,
     s.cohort_hour,
@@ -66,6 +67,8 @@ comment on column message_recipients.region is
 'AWS region that sent.';
 comment on column message_recipients.configuration_set is
 'Configuration set of the message.';
+comment on column message_recipients.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column message_recipients.provider is
 'Mailbox provider of the recipient.';
 comment on column message_recipients.sent_at is

@@ -11,6 +11,7 @@ select
     e.account,
     e.region,
     e.configuration_set,
+    coalesce(e.configuration_set, '(none)') as configuration_set_name,
     e.identity,
     e.source,
     e.subject,
@@ -44,13 +45,8 @@ select
         when 'Click' then concat_ws(' ', e.link, e.machine_rule, e.user_agent)
         when 'Subscription' then e.new_preferences
     end as detail,
-    bounce_class_of(
-        e.bounce_type,
-        e.bounce_sub_type,
-        e.is_auto_reply,
-        e.status,
-        e.diagnostic_code
-    ) as bounce_class,
+    e.bounce_rule,
+    e.bounce_class,
     case
         when e.event_type = 'Send' then e.source_ip
         when e.event_type in ('Open', 'Click') then e.ip
@@ -83,6 +79,8 @@ comment on column message_timeline.received_at is
 'When duckpost received it (UTC).';
 comment on column message_timeline.configuration_set is
 'Configuration set of the message.';
+comment on column message_timeline.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column message_timeline.identity is
 'Sending identity, as the event says.';
 comment on column message_timeline.source is
@@ -99,6 +97,8 @@ comment on column message_timeline.kind is
 'Our class: of a bounce, a complaint, a delay, an Open or Click, a Subscription.';
 comment on column message_timeline.detail is
 'What SES or the receiver said.';
+comment on column message_timeline.bounce_rule is
+'Rule that says so (bounce_rules); NULL where none fits.';
 comment on column message_timeline.bounce_class is
 'What a bounce is about.';
 comment on column message_timeline.place is

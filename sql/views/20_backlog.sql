@@ -49,6 +49,7 @@ select
     u.account,
     u.region,
     u.configuration_set,
+    coalesce(u.configuration_set, '(none)') as configuration_set_name,
     u.provider,
     u.delay_type,
     u.age_hours,
@@ -72,6 +73,8 @@ comment on column backlog.region is
 'AWS region that sent.';
 comment on column backlog.configuration_set is
 'Configuration set of the message.';
+comment on column backlog.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column backlog.provider is
 'Mailbox provider of the recipient.';
 comment on column backlog.delay_type is

@@ -6,6 +6,7 @@ select
     c.account,
     c.region,
     c.configuration_set,
+    coalesce(c.configuration_set, '(none)') as configuration_set_name,
     c.identity,
     c.provider,
     c.bounce_kind,
@@ -39,6 +40,8 @@ comment on column bounces_hourly_by_event_time.region is
 'AWS region that sent.';
 comment on column bounces_hourly_by_event_time.configuration_set is
 'Configuration set of the message.';
+comment on column bounces_hourly_by_event_time.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column bounces_hourly_by_event_time.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column bounces_hourly_by_event_time.provider is

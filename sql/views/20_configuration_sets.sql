@@ -12,6 +12,7 @@ select
     n.account,
     n.region,
     n.configuration_set,
+    coalesce(n.configuration_set, '(none)') as configuration_set_name,
     case
         when
             count(*) over (partition by n.configuration_set) = 1
@@ -30,5 +31,7 @@ comment on column configuration_sets.region is
 'AWS region that sent.';
 comment on column configuration_sets.configuration_set is
 'Configuration set; NULL for mail without one.';
+comment on column configuration_sets.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column configuration_sets.configuration_set_label is
 'Its name, (none) for mail without one; with account and region where another has the same name.';

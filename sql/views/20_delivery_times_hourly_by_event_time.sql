@@ -5,6 +5,7 @@ select
     l.account,
     l.region,
     l.configuration_set,
+    coalesce(l.configuration_set, '(none)') as configuration_set_name,
     l.provider,
     count(*) as deliveries,
     count(*) filter (where l.delivery_ms <= 1000) as up_to_1s,
@@ -40,6 +41,8 @@ comment on column delivery_times_hourly_by_event_time.region is
 'AWS region that sent.';
 comment on column delivery_times_hourly_by_event_time.configuration_set is
 'Configuration set of the message.';
+comment on column delivery_times_hourly_by_event_time.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column delivery_times_hourly_by_event_time.provider is
 'Mailbox provider of the recipient.';
 comment on column delivery_times_hourly_by_event_time.deliveries is

@@ -5,6 +5,7 @@ select
     l.account,
     l.region,
     l.configuration_set,
+    coalesce(l.configuration_set, '(none)') as configuration_set_name,
     l.attempt,
     l.deliveries,
     histogram_edge(l.delivery_ms, 0.50) as delivery_p50_ms,
@@ -27,6 +28,8 @@ comment on column latency_hourly_by_send_cohort.region is
 'AWS region that sent.';
 comment on column latency_hourly_by_send_cohort.configuration_set is
 'Configuration set of the messages.';
+comment on column latency_hourly_by_send_cohort.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column latency_hourly_by_send_cohort.attempt is
 'first_attempt, delayed (the recipient had a DeliveryDelay), or all; the split exists only where DeliveryDelay is published.';
 comment on column latency_hourly_by_send_cohort.deliveries is

@@ -5,6 +5,7 @@ select
     t.account,
     t.region,
     t.configuration_set,
+    coalesce(t.configuration_set, '(none)') as configuration_set_name,
     t.link,
     sum(t.clicks)::bigint as clicks,
     sum(t.machine_clicks)::bigint as machine_clicks
@@ -27,6 +28,8 @@ comment on column links_hourly_by_event_time.region is
 'AWS region that sent.';
 comment on column links_hourly_by_event_time.configuration_set is
 'Configuration set of the message.';
+comment on column links_hourly_by_event_time.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column links_hourly_by_event_time.link is
 'The link, as the mail had it.';
 comment on column links_hourly_by_event_time.clicks is

@@ -6,6 +6,7 @@ select
     t.account,
     t.region,
     t.configuration_set,
+    coalesce(t.configuration_set, '(none)') as configuration_set_name,
     t.identity,
     t.provider,
     sum(t.sends)::bigint as sends,
@@ -80,6 +81,8 @@ comment on column mail_hourly_by_send_cohort.region is
 'AWS region that sent.';
 comment on column mail_hourly_by_send_cohort.configuration_set is
 'Configuration set of the message.';
+comment on column mail_hourly_by_send_cohort.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column mail_hourly_by_send_cohort.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column mail_hourly_by_send_cohort.provider is

@@ -6,6 +6,7 @@ select
     t.account,
     t.region,
     t.configuration_set,
+    coalesce(t.configuration_set, '(none)') as configuration_set_name,
     t.provider,
     t.outgoing_ip,
     t.outgoing_tls_version,
@@ -31,6 +32,8 @@ comment on column outgoing_hourly_by_event_time.region is
 'AWS region that sent.';
 comment on column outgoing_hourly_by_event_time.configuration_set is
 'Configuration set of the message.';
+comment on column outgoing_hourly_by_event_time.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column outgoing_hourly_by_event_time.provider is
 'Mailbox provider of the recipient.';
 comment on column outgoing_hourly_by_event_time.outgoing_ip is

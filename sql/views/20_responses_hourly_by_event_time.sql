@@ -6,6 +6,7 @@ select
     e.account,
     e.region,
     e.configuration_set,
+    coalesce(e.configuration_set, '(none)') as configuration_set_name,
     e.provider,
     e.event_type,
     e.status,
@@ -37,6 +38,8 @@ comment on column responses_hourly_by_event_time.region is
 'AWS region that sent.';
 comment on column responses_hourly_by_event_time.configuration_set is
 'Configuration set of the message.';
+comment on column responses_hourly_by_event_time.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column responses_hourly_by_event_time.provider is
 'Mailbox provider of the recipient.';
 comment on column responses_hourly_by_event_time.event_type is

@@ -38,6 +38,7 @@ select
     c.account,
     c.region,
     c.configuration_set,
+    coalesce(c.configuration_set, '(none)') as configuration_set_name,
     c.provider,
     c.status,
     c.response,
@@ -59,6 +60,8 @@ comment on column rising_responses.region is
 'AWS region that sent.';
 comment on column rising_responses.configuration_set is
 'Configuration set of the message.';
+comment on column rising_responses.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column rising_responses.provider is
 'Mailbox provider of the recipient.';
 comment on column rising_responses.status is

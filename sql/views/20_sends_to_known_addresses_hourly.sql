@@ -34,6 +34,7 @@ select
     s.account,
     s.region,
     s.configuration_set,
+    coalesce(s.configuration_set, '(none)') as configuration_set_name,
     k.reason,
     count(*) as sends
 from countable_events as s
@@ -55,6 +56,8 @@ comment on column sends_to_known_addresses_hourly.region is
 'AWS region that sent.';
 comment on column sends_to_known_addresses_hourly.configuration_set is
 'Configuration set of the message.';
+comment on column sends_to_known_addresses_hourly.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column sends_to_known_addresses_hourly.reason is
 'bounced, complained or unsubscribed; an address may be known for several.';
 comment on column sends_to_known_addresses_hourly.sends is

@@ -48,6 +48,7 @@ select
     t.account,
     t.region,
     t.configuration_set,
+    coalesce(t.configuration_set, '(none)') as configuration_set_name,
     t.tag_key,
     t.tag_value,
     sum(t.sends)::bigint as sends,
@@ -93,6 +94,8 @@ comment on column tags_hourly_by_send_cohort.region is
 'AWS region that sent.';
 comment on column tags_hourly_by_send_cohort.configuration_set is
 'Configuration set of the message.';
+comment on column tags_hourly_by_send_cohort.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column tags_hourly_by_send_cohort.tag_key is
 'Key of a message tag.';
 comment on column tags_hourly_by_send_cohort.tag_value is

@@ -67,6 +67,7 @@ select
     s.account,
     s.region,
     s.configuration_set,
+    coalesce(s.configuration_set, '(none)') as configuration_set_name,
     s.identity,
     s.provider,
     s.sends,
@@ -93,6 +94,8 @@ comment on column vdm_parity_daily.region is
 'AWS region that sent.';
 comment on column vdm_parity_daily.configuration_set is
 'Configuration set of the message.';
+comment on column vdm_parity_daily.configuration_set_name is
+'The configuration set, or (none): for labels.';
 comment on column vdm_parity_daily.identity is
 'Sending identity.';
 comment on column vdm_parity_daily.provider is

@@ -112,13 +112,35 @@ def test_mail_without_a_configuration_set_is_a_line_of_its_own_in_every_view(
         view for view in sorted(views) if not ask(f"from {view} where configuration_set is null")
     ]
     assert [] == lacking
-    named = {
+    named = [
         str(row["table_name"])
         for row in ask(
             "select table_name from duckdb_columns() where column_name = 'configuration_set_name'"
         )
-    }
-    assert named >= {view for view in views if view.startswith(("configuration_sets_", "prov"))}
+    ]
+    assert set() == set(views) - set(named)
     for view in named:
+        wrong = ask(
+            "select distinct configuration_set_name as name, configuration_set as value "  # noqa: S608
+            f"from {view} where configuration_set_name is distinct from "
+            "coalesce(configuration_set, '(none)')"
+        )
+        assert [] == wrong, view
+    for view in views:
         names = ask(f"select distinct configuration_set_name as name from {view}")  # noqa: S608
         assert {"name": "(none)"} in names, view
+
+
+def test_every_view_of_mail_by_configuration_set_names_the_mail_without_one(ask: Ask) -> None:
+    """Alerts say so in the column itself, and what AWS counts has whole accounts as NULL."""
+    unnamed = ask(
+        "select c.table_name as view from duckdb_columns() as c "
+        "join duckdb_views() as v on v.view_name = c.table_name and not v.internal "
+        "where c.column_name = 'configuration_set' and not exists (from duckdb_columns() as n "
+        "where n.table_name = c.table_name and n.column_name = 'configuration_set_name')"
+    )
+    assert [] == [
+        str(row["view"])
+        for row in unnamed
+        if not str(row["view"]).startswith(("alert_", "reconciliation"))
+    ]

@@ -30,7 +30,7 @@ def _states(d: Definitions) -> Panel:
         "table",
         "Messages",
         "select\n    m.sent_at,\n    m.message_id,\n    m.recipient,\n    m.state,\n"
-        "    m.configuration_set,\n    m.provider,\n    m.last_event_at\n"
+        "    m.configuration_set_name,\n    m.provider,\n    m.last_event_at\n"
         f"from message_recipients as m\n{_CONDITION}\n"
         "order by m.sent_at desc, m.message_id, m.recipient\nlimit 500",
         d.explain("message_recipients", "message_recipients.state"),
@@ -51,7 +51,7 @@ def _timeline(d: Definitions) -> Panel:
         "Events",
         "select\n    m.event_at,\n    m.event_type,\n    m.kind,\n    m.detail,\n"
         "    m.recipient,\n    m.message_id,\n    m.subject,\n    m.since_sending_ms,\n"
-        "    m.configuration_set,\n    m.identity,\n    m.is_simulator,\n    m.received_at\n"
+        "    m.configuration_set_name,\n    m.identity,\n    m.is_simulator,\n    m.received_at\n"
         f"from message_timeline as m\n{_CONDITION}\n"
         "order by m.event_at, m.event_key\nlimit 1000",
         d.explain("message_timeline", "message_timeline.kind", "message_timeline.detail"),

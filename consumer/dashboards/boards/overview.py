@@ -154,9 +154,9 @@ def _by_set(d: Definitions) -> Panel:
         "select\n    c.configuration_set_label as configuration_set,\n"
         f"    {count('sends')} as sends,\n    {count('deliveries')} as deliveries,\n    {rates},\n"
         f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample,\n"
-        "    coalesce(c.configuration_set, '(none)') as name\n"
+        "    c.configuration_set_name as name\n"
         + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-        + "\ngroup by c.configuration_set_label, c.configuration_set\n"
+        + "\ngroup by c.configuration_set_label, c.configuration_set_name\n"
         "order by sends desc, c.configuration_set_label"
     )
     return Panel(

@@ -16,7 +16,7 @@ _ACCOUNTS = (
     "from mail_hourly_by_send_cohort as m\n"
     f"where $__timeFilter(m.cohort_hour){chosen(MESSAGE_CHOICES[:2], 'm')}"
 )
-_SET_OF = "coalesce(m.configuration_set, concat('(none) ', coalesce(m.identity_without_set, '')))"
+_SET_OF = "concat_ws(' ', m.configuration_set_name, m.identity_without_set)"
 
 
 def posture(d: Definitions) -> Board:
