@@ -30,6 +30,7 @@ QUARANTINE_SCHEMA: Final = pa.schema(
         ("payload_bytes", pa.int64()),
         ("payload_offset", pa.int64()),
         ("region", pa.string()),
+        ("account", pa.string()),
     ]
 )
 
@@ -168,7 +169,10 @@ class BatchBuilder:
         """Take one top-level value in, with all that was found in it."""
         for event in decoded.events:
             self.rows += self._row_builder.add(
-                event, received_at=decoded.received_at, region=decoded.region
+                event,
+                received_at=decoded.received_at,
+                region=decoded.region,
+                account=decoded.account,
             )
         if decoded.quarantined:
             self._quarantined.extend((one, decoded) for one in decoded.quarantined)
@@ -235,6 +239,7 @@ def _to_quarantine_rows(found: Sequence[tuple[Quarantined, Decoded]]) -> pa.Tabl
             "payload_bytes": one.length,
             "payload_offset": one.offset,
             "region": decoded.region,
+            "account": decoded.account,
         }
         for one, decoded in found
     ]

@@ -72,6 +72,7 @@ class Decoded:
         origin: the envelope's.
         received_at: the envelope's.
         region: AWS region the wrapping names (topic ARN, EventBridge ``region``, queue), if any.
+        account: the envelope's.
         events: validated events; more than one where the wrapping holds several.
         quarantined: payloads not understood.
         ignored: recognised non-events, one entry each.
@@ -81,6 +82,7 @@ class Decoded:
     origin: str
     received_at: datetime
     region: str | None = None
+    account: str | None = None
     events: list[SesEvent] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)

@@ -43,6 +43,9 @@ class Envelope:
             ``s3://bucket/key``, ``file:/data/2026/11/22/part-1.gz``.
         received_at: when duckpost got it, aware, UTC.
         region: AWS region of the transport, where its source knows it (a queue's ARN).
+        account: AWS account that the operator says its events are of (a Firehose stream's common
+            attribute), for those that name none. Never the owner of a queue, topic or stream:
+            that may be another than the sender.
     """
 
     body: bytes | Body
@@ -50,3 +53,4 @@ class Envelope:
     origin: str
     received_at: datetime
     region: str | None = None
+    account: str | None = None

@@ -2,9 +2,9 @@
 
 Decompressed, a frame is a line of JSON about the batch, then sections, then a line of JSON with
 the source's positions after it. A section is a line of JSON about the payloads that follow
-(origin, time, region, their lengths in bytes), then the payloads, each followed by a newline:
-``zstdcat`` shows a text a person can read, and a program needs no escaping. Frames stand one
-after another in a file; one that was torn is the last.
+(origin, time, region, account, their lengths in bytes), then the payloads, each followed by a
+newline: ``zstdcat`` shows a text a person can read, and a program needs no escaping. Frames stand
+one after another in a file; one that was torn is the last.
 """
 
 import json
@@ -42,6 +42,7 @@ class Stored:
     origin: str
     received_at: datetime
     region: str | None
+    account: str | None
 
 
 class FrameBuilder:
@@ -55,7 +56,7 @@ class FrameBuilder:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._stream = compressor.compressobj()
         self._compressed: list[bytes] = []
-        self._section: tuple[str, datetime, str | None] | None = None
+        self._section: tuple[str, datetime, str | None, str | None] | None = None
         self._raws: list[bytes] = []
         self._raw_bytes = 0
         about = {"format": _FORMAT, "batch_id": str(head.batch_id), "source": head.source}
@@ -63,7 +64,7 @@ class FrameBuilder:
 
     def add(self, decoded: Decoded) -> None:
         """Add one top-level value with what it came with."""
-        section = (decoded.origin, decoded.received_at, decoded.region)
+        section = (decoded.origin, decoded.received_at, decoded.region, decoded.account)
         if section != self._section or self._raw_bytes >= _SECTION_BYTES:
             self._close_section()
             self._section = section
@@ -86,11 +87,12 @@ class FrameBuilder:
     def _close_section(self) -> None:
         if self._section is None or not self._raws:
             return
-        origin, received_at, region = self._section
+        origin, received_at, region, account = self._section
         about = {
             "origin": origin,
             "received_at": received_at.astimezone(UTC).isoformat(),
             "region": region,
+            "account": account,
             "bytes": [len(raw) for raw in self._raws],
         }
         self._feed(_to_line(about))
@@ -149,7 +151,7 @@ class FrameReader:
             received_at = datetime.fromisoformat(about["received_at"])
             for length in about["bytes"]:
                 raw = self._lines.take(length + 1)[:-1]
-                yield Stored(raw, about["origin"], received_at, about["region"])
+                yield Stored(raw, about["origin"], received_at, about["region"], about["account"])
 
 
 class _Lines:

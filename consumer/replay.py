@@ -15,7 +15,8 @@ SOURCE = "quarantine replay"
 
 _NAMES = "select sha256 from quarantine where len($1) = 0 or sha256 in (select unnest($1))"
 _PAYLOADS = """
-select sha256, origin, received_at, payload, payload_bytes, region from quarantine
+select sha256, origin, received_at, payload, payload_bytes, region, account
+from quarantine
 where sha256 in (select unnest($1))
 """
 
@@ -92,5 +93,6 @@ def _read_payloads(access: Access, names: list[str]) -> Iterator[tuple[str, bool
             origin=row["origin"],
             received_at=row["received_at"].replace(tzinfo=UTC),
             region=row["region"],
+            account=row["account"],
         )
         yield row["sha256"], row["payload_bytes"] > len(row["payload"]), envelope

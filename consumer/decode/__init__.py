@@ -1,6 +1,6 @@
 """Envelope in, events out: compression, wrapping, validation. Total, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -95,18 +95,17 @@ def _decode_stream(
 
 
 def _say_empty(envelope: Envelope) -> Decoded:
-    return Decoded(
-        b"", envelope.origin, envelope.received_at, envelope.region, ignored=[Ignored.EMPTY]
-    )
+    return _start(envelope, b"", ignored=[Ignored.EMPTY])
 
 
 def _reader(envelope: Envelope, limits: Limits) -> Callable[[bytes, int], Decoded | None]:
     """Make the function that reads one value: the hot path, so a closure over locals."""
-    origin, received_at, region = envelope.origin, envelope.received_at, envelope.region
+    origin, received_at = envelope.origin, envelope.received_at
+    region, account = envelope.region, envelope.account
     least_bytes = LEAST_RECIPIENT_BYTES * limits.max_recipients
 
     def read(raw: bytes, offset: int) -> Decoded | None:
-        found = Decoded(raw, origin, received_at, region)
+        found = Decoded(raw, origin, received_at, region, account)
         # neither an SNS envelope nor EventBridge's, and too short to name too many recipients
         is_plain = raw.find(b'"Type"', 0, 64) < 0 and raw.find(b'"version"', 0, 64) < 0
         if is_plain and len(raw) <= least_bytes:
@@ -134,8 +133,24 @@ def _give(envelope: Envelope, stretch: Quarantined, *, raw: bytes | None = None)
         is_taken = raw.startswith((b"[", SEAL_MAGIC)) or detect_format(raw) is not Format.PLAIN
         if is_taken or not is_whole:
             raw = seal(stretch)
+    return _start(envelope, raw, quarantined=[stretch])
+
+
+def _start(
+    envelope: Envelope,
+    raw: bytes,
+    *,
+    quarantined: Sequence[Quarantined] = (),
+    ignored: Sequence[Ignored] = (),
+) -> Decoded:
     return Decoded(
-        raw, envelope.origin, envelope.received_at, envelope.region, quarantined=[stretch]
+        raw,
+        envelope.origin,
+        envelope.received_at,
+        envelope.region,
+        envelope.account,
+        quarantined=[*quarantined],
+        ignored=[*ignored],
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from pydantic import ValidationError
@@ -222,7 +223,7 @@ class Unwrapper:
         """Try what Firehose could not deliver; where that is no event, keep the whole record."""
         self._note_region(value.get("lambdaArn"))
         decoded = _decode_base64(value["rawData"])
-        trial = Decoded(raw, self._into.origin, self._into.received_at, self._into.region)
+        trial = replace(self._into, raw=raw, events=[], quarantined=[], ignored=[])
         if decoded is not None:
             Unwrapper(trial, self._limits, self._offset)._read_text(decoded, level + 1)  # noqa: SLF001 - its own class
         if trial.events or trial.ignored:

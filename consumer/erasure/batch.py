@@ -47,7 +47,9 @@ def erase_from_frame(frame: bytes, eraser: Eraser, renamed: dict[str, str]) -> b
         erased = _erase_from_stored(stored, eraser, renamed)
         is_touched |= erased != stored
         payloads += 1
-        builder.add(Decoded(erased.raw, erased.origin, erased.received_at, erased.region))
+        builder.add(
+            Decoded(erased.raw, erased.origin, erased.received_at, erased.region, erased.account)
+        )
     if not payloads and not renamed.keys().isdisjoint(reader.released):
         released = [renamed.get(sha256, sha256) for sha256 in reader.released]
         return to_release_frame(reader.head, released)

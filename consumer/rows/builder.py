@@ -41,10 +41,17 @@ class RowBuilder:
         self.rows = 0
         self.addresses: set[str] = set()
 
-    def add(self, event: SesEvent, *, received_at: datetime, region: str | None) -> int:
+    def add(
+        self,
+        event: SesEvent,
+        *,
+        received_at: datetime,
+        region: str | None,
+        account: str | None = None,
+    ) -> int:
         """Add one validated event; returns how many rows it makes (at least one).
 
-        ``region`` is what the wrapping said; the event's own word goes before it.
+        ``region`` and ``account`` are what it came with; the event's own word goes before them.
         """
         thing: Mapping[str, Any] = event
         published = thing.get("eventType")
@@ -55,7 +62,7 @@ class RowBuilder:
         message_id: str = mail["messageId"]
         sent_at: datetime = mail["timestamp"]
         destination: Sequence[str] = mail.get("destination") or ()
-        about_message = self._describe_message(mail, message_id, region)
+        about_message = self._describe_message(mail, message_id, region, account)
         tags = mail.get("tags")
         is_poor = published is None or tags is None or kind.name in _POOR_TYPES
         head = (
@@ -111,7 +118,11 @@ class RowBuilder:
         return pa.concat_tables([ROW_SCHEMA.empty_table(), *tables], promote_options="default")
 
     def _describe_message(
-        self, mail: Mapping[str, Any], message_id: str, region: str | None
+        self,
+        mail: Mapping[str, Any],
+        message_id: str,
+        region: str | None,
+        account: str | None,
     ) -> tuple[object, ...]:
         """The columns from ``account`` to ``subject``, in the schema's order."""
         tags = mail.get("tags")
@@ -121,7 +132,7 @@ class RowBuilder:
         source, domain = parse_source(mail.get("source") or "")
         headers = mail.get("commonHeaders") if self._store_subject else None
         return (
-            mail.get("sendingAccountId"),
+            mail.get("sendingAccountId") or account,
             region_of(sender, message_id, region),
             said("ses:configuration-set"),
             said("ses:tenant-name"),

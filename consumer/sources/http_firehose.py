@@ -8,8 +8,9 @@ import binascii
 import contextlib
 import hmac
 import json
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic_core import from_json
@@ -30,7 +31,16 @@ WAITS_SECS = 170.0  # Firehose gives up after three minutes
 _BOUNDS = Bounds(answer_secs=WAITS_SECS)
 _PARSED_INLINE_BYTES = 256 * 1024
 _SHOWN_CHARS = 64
-_REGION_KEYS = ("region", "aws_region", "aws-region", "awsRegion")
+# Names of common attributes that count, without case, "-" and "_", and what they may hold.
+_REGION_NAMES = frozenset({"region", "awsregion"})
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
+_ACCOUNT_NAMES = frozenset({"account", "accountid", "awsaccount", "awsaccountid"})
+_ACCOUNT = re.compile(r"[0-9]{12}")
+# Part of what is stored with each payload, so nothing but a stream's ARN may get there.
+# https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html
+_STREAM_ARN = re.compile(
+    r"arn:aws[a-z-]{0,16}:firehose:[a-z0-9-]{1,32}:[0-9]{12}:deliverystream/[a-zA-Z0-9_.-]{1,64}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,14 @@ class FirehoseSource(HttpSource):
             )
             delivery = await self._parse(raw)
             del raw  # a large one lives on in its records alone
-            await self._deliver(admission, delivery.bundle, region=_find_region(request))  # 3
+            about = _read_about(request)
+            await self._deliver(  # 3
+                admission,
+                delivery.bundle,
+                region=about.region,
+                account=about.account,
+                sender=about.stream,
+            )
         return _say(200, delivery.request_id)
 
     def _to_response(self, request: Request, refusal: Refusal) -> Response:
@@ -154,15 +171,42 @@ def _say(status: int, request_id: str, error: str | None = None) -> Response:
     return JSONResponse(content, status_code=status)
 
 
-def _find_region(request: Request) -> str | None:
-    """Find the region in the common attributes, which the operator chose, or the stream's ARN."""
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a request says of where its records are from.
+
+    Attributes:
+        stream: the stream's ARN, for the origin. It names the stream's owner, who is another
+            account than the sender where a topic or a bus stands between: never the account.
+        region: the common attribute's, else the stream's.
+        account: the common attribute's alone: whoever set it said whose events these are.
+    """
+
+    stream: str
+    region: str | None
+    account: str | None
+
+
+def _read_about(request: Request) -> _About:
+    arn = request.headers.get("x-amz-firehose-source-arn", "")
     try:
         value = from_json(request.headers.get("x-amz-firehose-common-attributes", "{}"))
     except ValueError:
         value = None
-    attributes = value.get("commonAttributes") if isinstance(value, dict) else None
-    if isinstance(attributes, dict):
-        for key in _REGION_KEYS:
-            if isinstance(attributes.get(key), str) and attributes[key]:
-                return str(attributes[key])
-    return find_arn_region(request.headers.get("x-amz-firehose-source-arn", ""))
+    found = value.get("commonAttributes") if isinstance(value, dict) else None
+    attributes = found if isinstance(found, dict) else {}
+    return _About(
+        stream=arn if _STREAM_ARN.fullmatch(arn) else "",
+        region=_find_attribute(attributes, _REGION_NAMES, _REGION) or find_arn_region(arn),
+        account=_find_attribute(attributes, _ACCOUNT_NAMES, _ACCOUNT),
+    )
+
+
+def _find_attribute(
+    attributes: Mapping[str, object], names: frozenset[str], form: re.Pattern[str]
+) -> str | None:
+    for key, value in attributes.items():
+        is_meant = key.lower().replace("-", "").replace("_", "") in names
+        if is_meant and isinstance(value, str) and form.fullmatch(value):
+            return value
+    return None

@@ -208,12 +208,27 @@ class HttpSource(ABC):
             self._size += size
 
     async def _deliver(
-        self, admission: Admission, body: bytes | Body, *, region: str | None
+        self,
+        admission: Admission,
+        body: bytes | Body,
+        *,
+        region: str | None,
+        account: str | None = None,
+        sender: str = "",
     ) -> None:
-        """Hand the body to the worker; return once it is committed, else raise `Refusal`."""
+        """Hand the body to the worker; return once it is committed, else raise `Refusal`.
+
+        Args:
+            admission: the request's.
+            body: what to decode.
+            region: see `Envelope`.
+            account: see `Envelope`.
+            sender: what to call the sender in the envelope's origin, beside our own name.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Outcome] = loop.create_future()
-        envelope = Envelope(body, admission, self._name, datetime.now(UTC), region)
+        origin = f"{self._name} {sender}" if sender else self._name
+        envelope = Envelope(body, admission, origin, datetime.now(UTC), region, account)
         with self._changed:
             if self._is_closed:
                 raise Refusal(Why.CLOSING, "duckpost is stopping; send it again")

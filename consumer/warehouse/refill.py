@@ -114,7 +114,9 @@ def _build_again(frame: bytes, warehouse: Warehouse) -> tuple[Batch, frozenset[s
         batch_id=reader.head.batch_id,
     )
     for stored in reader.payloads():
-        envelope = Envelope(stored.raw, None, stored.origin, stored.received_at, stored.region)
+        envelope = Envelope(
+            stored.raw, None, stored.origin, stored.received_at, stored.region, stored.account
+        )
         for decoded in decode(envelope):
             builder.add(decoded)
     batch = builder.finish(positions=reader.positions, positions_of=reader.positions_of)

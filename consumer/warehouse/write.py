@@ -14,8 +14,10 @@ from consumer.batch import Batch
 from consumer.errors import PositionMoved
 from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
+from consumer.warehouse.bounces import Bounces
 from consumer.warehouse.classes import Classes
 from consumer.warehouse.deltas import Changes, add_deltas
+from consumer.warehouse.domains import Domains
 from consumer.warehouse.forms import judge
 from consumer.warehouse.identities import learn_identities
 from consumer.warehouse.marks import mark_repeats, place_marks
@@ -32,7 +34,7 @@ _QUARANTINE: Final = """
 insert into quarantine by name
 select distinct on (q.sha256)
     q.sha256, q.reason, q.detail, q.origin, ? as source, q.received_at, q.payload,
-    q.payload_bytes, q.payload_offset, q.region, ? as batch_id,
+    q.payload_bytes, q.payload_offset, q.region, q.account, ? as batch_id,
 from incoming_quarantine as q
 where q.sha256 not in (select sha256 from quarantine)
 """
@@ -91,6 +93,8 @@ class Standing:
         self.has_identity_copies = ask("select 1 from events where is_identity_notification")
         self.has_waiting = ask("select 1 from waiting")
         self.classes = Classes()
+        self.bounces = Bounces(connection)
+        self.domains = Domains(connection)
 
     def learn(self, rows: pa.Table) -> None:
         """Take in a committed batch."""
@@ -150,7 +154,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
         fates.update({fate: int(count) for fate, count in counted})
         if fates["inserted"] or fates["superseded"]:
-            staying = _keep(connection, rows)
+            staying = standing.bounces.judge(connection, _keep(connection, rows))
             connection.register("staying", staying)
             _store(connection, staying, standing, verdicts_statement, gone)
     # 8
@@ -182,7 +186,13 @@ def _keep(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     leaving = connection.sql(_LEAVING).to_arrow_table()["ordinal"].combine_chunks()
     if not len(leaving):
         return rows
-    return rows.filter(pc.invert(pc.is_in(rows["ordinal"], value_set=leaving)))
+    # piece by piece: a filter of the whole table puts all of its columns together anew
+    stays = pc.invert(pc.is_in(rows["ordinal"].combine_chunks(), value_set=leaving))
+    kept, start = [], 0
+    for piece in rows.to_batches():
+        kept.append(piece.filter(stays.slice(start, piece.num_rows)))
+        start += piece.num_rows
+    return pa.Table.from_batches(kept, rows.schema)
 
 
 def _store(
@@ -218,7 +228,14 @@ def _store(
     learn_identities(connection)
     # 7
     changes = Changes(gone=gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
-    add_deltas(connection, rows, changes, has_poor=has_poor, classes=standing.classes)
+    add_deltas(
+        connection,
+        rows,
+        changes,
+        has_poor=has_poor,
+        classes=standing.classes,
+        domains=standing.domains,
+    )
     fold_when_many(connection)
 
 
@@ -248,6 +265,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:
         select {", ".join(columns)},
             coalesce(p.provider, i.recipient_domain) as provider,
             v.machine_rule,
+            i.bounce_rule,
+            i.bounce_class,
         from staying as i
         left join providers as p on p.domain = i.recipient_domain
         left join verdicts as v on v.ordinal = i.ordinal

@@ -43,6 +43,8 @@ create table events (
     diagnostic_code varchar,
     reporting_mta varchar,
     remote_mta_ip varchar,
+    bounce_rule varchar,
+    bounce_class varchar,
     complaint_sub_type varchar,
     complaint_feedback_type varchar,
     is_ambiguous boolean,
@@ -107,6 +109,7 @@ create table quarantine (
     payload_bytes bigint not null,
     payload_offset bigint not null,
     region varchar,
+    account varchar,
     batch_id uuid not null
 );
 
@@ -149,14 +152,37 @@ create table providers (
     has_feedback_loop boolean not null
 );
 
--- grain: one row per rule that tells a machine's open or click from a person's
+-- grain: one row per rule that tells a machine's open or click from a person's; the
+-- first that fits judges
 create table machine_rules (
+    precedence integer not null,
     rule varchar not null,
     event_type varchar,
     user_agent_pattern varchar,
     ip_prefix varchar,
     within_secs double,
     note varchar
+);
+
+-- grain: one row per set of conditions of a rule that says what a bounce is about; the
+-- first that fits judges
+create table bounce_rules (
+    precedence integer not null,
+    rule varchar not null,
+    bounce_class varchar not null,
+    bounce_type varchar,
+    bounce_sub_type varchar,
+    status_pattern varchar,
+    diagnostic_pattern varchar,
+    note varchar
+);
+
+-- grain: one row per class that bounce rules give
+create table bounce_classes (
+    bounce_class varchar not null,
+    description varchar not null,
+    sisimai_reasons varchar,
+    sparkpost_codes varchar
 );
 
 -- grain: one row per time that somebody lifted a recipient's suppression

@@ -442,6 +442,47 @@ def test_the_region_is_the_common_attributes_or_the_streams(
     assert [region] == [envelope.region for envelope in worker.taken]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "account"),
+    [
+        ({}, None),
+        ({"account": "444455556666"}, "444455556666"),
+        ({"AWS_Account-Id": "444455556666"}, "444455556666"),
+        ({"account": "Example Corp.", "accountId": "444455556666"}, "444455556666"),
+        ({"account": "4444555566667"}, None),
+        ({"account": 444455556666}, None),
+        ({"accountant": "444455556666"}, None),
+    ],
+)
+def test_the_account_is_the_common_attributes_and_never_the_streams_owner(
+    serve: "Serve", acking: Acking, attributes: dict[str, object], account: str | None
+) -> None:
+    source = make_source()
+    sender = serve(source)
+    worker = acking(source)
+    told = {"X-Amz-Firehose-Common-Attributes": json.dumps({"commonAttributes": attributes})}
+    sender.post("/firehose", make_request(make_send(1)), {**HEADERS, **told})
+    assert [account] == [envelope.account for envelope in worker.taken]
+
+
+@pytest.mark.parametrize(
+    ("arn", "origin"),
+    [
+        (STREAM, f"firehose:/firehose {STREAM}"),
+        ("", "firehose:/firehose"),
+        (f"{STREAM}{'x' * 64}", "firehose:/firehose"),
+        ("arn:aws:firehose:eu-west-1:111122223333:deliverystream/a b", "firehose:/firehose"),
+    ],
+)
+def test_the_origin_names_the_stream(serve: "Serve", acking: Acking, arn: str, origin: str) -> None:
+    source = make_source()
+    sender = serve(source)
+    worker = acking(source)
+    headers = {**HEADERS, "X-Amz-Firehose-Source-Arn": arn}
+    sender.post("/firehose", make_request(make_send(1)), headers)
+    assert [origin] == [envelope.origin for envelope in worker.taken]
+
+
 def test_one_request_more_than_the_bound_is_answered_with_503_at_once(
     serve: "Serve", eventually: "Eventually"
 ) -> None:

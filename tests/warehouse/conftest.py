@@ -37,12 +37,13 @@ class Desk:
         received_at: datetime = RECEIVED,
         positions: Mapping[str, str] | None = None,
         batch_id: UUID | None = None,
+        account: str | None = None,
     ) -> Batch:
         """Decode payloads, each from an envelope of its own, into one batch."""
         builder = BatchBuilder(source, self.warehouse.secret, batch_id=batch_id)
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-            for decoded in decode(Envelope(body, None, source, received_at)):
+            for decoded in decode(Envelope(body, None, source, received_at, None, account)):
                 builder.add(decoded)
         return builder.finish(positions=positions)
 

@@ -208,6 +208,7 @@ def test_a_frame_gives_back_every_byte_and_where_it_came_from() -> None:
         Decoded(b'{"a": 1}\n\n', "sqs:one", AT, "eu-west-1"),
         Decoded(b"", "sqs:one", AT, "eu-west-1"),
         Decoded(bytes(range(256)), "sqs:one", AT, "eu-west-1"),
+        Decoded(b"y", "sqs:one", AT, "eu-west-1", "444455556666"),
         Decoded(b"x" * 3_000_000, "file:/data/\N{SNOWMAN}\n.gz", AT, None),
         Decoded(b"\n", "file:/data/\N{SNOWMAN}\n.gz", later, None),
     ]
@@ -218,8 +219,8 @@ def test_a_frame_gives_back_every_byte_and_where_it_came_from() -> None:
     reader = FrameReader(io.BytesIO(batch.frame))
     found = list(reader.payloads())
 
-    assert [(one.raw, one.origin, one.received_at, one.region) for one in given] == [
-        (one.raw, one.origin, one.received_at, one.region) for one in found
+    assert [(one.raw, one.origin, one.received_at, one.region, one.account) for one in given] == [
+        (one.raw, one.origin, one.received_at, one.region, one.account) for one in found
     ]
     assert (batch.batch_id, "files", {"a": "1"}) == (
         reader.head.batch_id,
@@ -254,6 +255,8 @@ def fill(desk: "Desk", letter: "Letter") -> None:
     desk.warehouse.write(
         desk.batch(letter.bounce(), letter.open(after=50), b"{nonsense", positions={"0": "3"})
     )
+    letter.account = ""
+    desk.warehouse.write(desk.batch(letter.open(after=70), b"{more", account="444455556666"))
 
 
 def rebuild_desk(desk: "Desk", *, before: Callable[[Path], None] | None = None) -> Any:  # noqa: ANN401 - RebuildResult

@@ -145,6 +145,37 @@ def test_the_ledger_says_what_became_of_a_batch(desk: "Desk", letter: "Letter") 
     assert desk.warehouse.result_of(UUID(int=0)) is None
 
 
+# --- the account a delivery was said to be of ----------------------------------------------
+
+
+def test_the_events_own_account_goes_before_the_deliverys(desk: "Desk", letter: "Letter") -> None:
+    desk.warehouse.write(desk.batch(letter.send(), account="444455556666"))
+    letter.account = ""
+    desk.warehouse.write(desk.batch(letter.open(), account="444455556666"))
+
+    assert [
+        {"event_type": "Open", "account": "444455556666"},
+        {"event_type": "Send", "account": "111122223333"},
+    ] == desk.rows("select event_type, account from events order by all")
+
+
+def test_a_copy_from_where_no_account_is_said_is_the_same_event(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    letter.account = ""
+    first = desk.warehouse.write(desk.batch(*story(letter), account="444455556666"))
+    second = desk.write(*story(letter))
+
+    assert (first.inserted, 0) == (second.duplicates, second.inserted)
+    assert [] == desk.faults()
+
+
+def test_quarantine_shows_the_account_a_delivery_was_said_to_be_of(desk: "Desk") -> None:
+    desk.warehouse.write(desk.batch(BROKEN, account="444455556666"))
+
+    assert "444455556666" == desk.value("select account from quarantine")
+
+
 # --- quarantine ----------------------------------------------------------------------------
 
 
