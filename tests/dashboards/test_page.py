@@ -117,12 +117,13 @@ def test_a_figure_is_shown_beside_its_change(warehouse: Warehouse) -> None:
 
 
 def test_nothing_sent_is_said_and_no_old_figure_shown(warehouse: Warehouse) -> None:
-    later = UNTIL + timedelta(days=2)
+    # what was sent up to today's midnight is opened and delayed for days after it
+    since = UNTIL + timedelta(days=30)
     page = render_page(
         OpenedWarehouse(warehouse),
         dashboards_folder(),
-        since=UNTIL + timedelta(hours=1),
-        until=later,
+        since=since,
+        until=since + timedelta(days=2),
         version="1",
     )
     texts = Reader(page).texts
