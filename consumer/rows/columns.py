@@ -1,7 +1,7 @@
 """The columns a batch carries to the warehouse, as an Arrow schema.
 
-Every column of the table ``events`` but the two that are looked up while writing (``provider``,
-``machine_rule``), and behind them three that steer the write and are not stored.
+Every column of the table ``events`` but those that are judged while writing (``provider``,
+``machine_rule``, ``bounce_rule``, ``bounce_class``), and behind them three that steer the write and are not stored.
 """
 
 from typing import Final

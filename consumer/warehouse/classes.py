@@ -1,4 +1,4 @@
-"""What bounces and complaints are about, as the macros say, asked once for equal ones."""
+"""How bounces and complaints count, as the macros say, asked once for equal ones."""
 
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 # What the macros look at.
 SAID: Final = (
-    *("bounce_type", "bounce_sub_type", "is_auto_reply", "status", "diagnostic_code"),
+    *("bounce_type", "bounce_sub_type", "is_auto_reply", "bounce_class"),
     *("complaint_sub_type", "complaint_feedback_type"),
 )
 _SCHEMA: Final = pa.schema(
@@ -20,16 +20,14 @@ _SCHEMA: Final = pa.schema(
 _CLASSIFY: Final = """
 select
     bounce_kind_of(bounce_type, bounce_sub_type, is_auto_reply) as bounce_kind,
-    event_type = 'Bounce' and is_block(
-        bounce_class_of(bounce_type, bounce_sub_type, is_auto_reply, status, diagnostic_code)
-    ) as is_block,
+    event_type = 'Bounce' and is_block(bounce_class) as is_block,
     if(
         event_type = 'Complaint',
         complaint_kind_of(complaint_sub_type, complaint_feedback_type), null
     ) as complaint_kind,
 from unclassified
 """
-# Diagnostic texts are long and may never repeat: so many are a few megabytes.
+# SES's words are few, but open lists.
 _MOST_REMEMBERED: Final = 4096
 
 

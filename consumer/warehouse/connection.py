@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from consumer.warehouse.copies import copy_file, require_room
 from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.own_sql import make_missing
 from consumer.warehouse.place import Place, locked
+from consumer.warehouse.rule_files import RuleFiles
 from consumer.warehouse.schema import Upgrade, find_pending, migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
@@ -35,6 +36,7 @@ class WarehouseOptions:
         report_time_zone: whose days the daily figures are, such as ``Europe/Berlin``.
         store_subject: whether subjects are kept; passed on to who builds the batches.
         min_free_bytes: below this much free disk nothing is written.
+        rule_files: a user's own rules for classifying; None leaves those that are in force.
     """
 
     memory_limit: str = "512MB"
@@ -43,6 +45,7 @@ class WarehouseOptions:
     report_time_zone: str = "UTC"
     store_subject: bool = True
     min_free_bytes: int = 256 * 1024 * 1024
+    rule_files: RuleFiles | None = field(default_factory=RuleFiles)
 
 
 def connect(
@@ -156,7 +159,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -
     folder = sql_folder()
     connection.execute("set global TimeZone = 'UTC'")
     migrate(connection, find_pending(connection, folder))
-    refresh(connection, folder, time_zone=options.report_time_zone)
+    refresh(
+        connection,
+        folder,
+        time_zone=options.report_time_zone,
+        rule_files=options.rule_files,
+    )
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")
     make_missing(connection)

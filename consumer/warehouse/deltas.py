@@ -54,7 +54,8 @@ _FOUND_OUT: Final = (
     ("complaint_kind", pa.string()),
     *((name, pa.bool_()) for name in ALONE),
 )
-_TYPES: Final = {**dict(COMMON), **dict(SPECIFIC), "event_key": pa.string()}
+_JUDGED: Final = {"event_key": pa.string(), "bounce_class": pa.string()}
+_TYPES: Final = {**dict(COMMON), **dict(SPECIFIC), **_JUDGED}
 # Of a row that is ready to be counted: its key and the texts behind its classes are left behind.
 _COUNTABLE: Final = pa.schema(
     [

@@ -4,75 +4,66 @@ Rules are rows of ``machine_rules``. Their patterns are constants in the stateme
 would compile each again for every row, and are tried once for each distinct user agent.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-import duckdb
+from consumer.warehouse.rule_rows import SES_BOT, MachineRule
 
-from consumer.errors import WarehouseError
-
-_SES: Final = "ses_is_bot_event"
-
-# grain: one row per arriving open or click; machine_rule is NULL for a person's
-_STATEMENT: Final = """
-create or replace temp table verdicts as
+# grain: one row per open or click; machine_rule is NULL for a person's
+_VERDICTS: Final = """
 with acts as (
     select
-        ordinal, event_type, event_at, sent_at, ip, is_bot_event,
+        {key}, event_type, event_at, sent_at, ip, is_bot_event,
         -- a missing user agent is an empty one, which rules can name
         coalesce(user_agent, '') as user_agent,
-    from staying
+    from {rows}
     where event_type in ('Open', 'Click')
 ),
 agents as (
     select a.user_agent, [{patterns}]::boolean [] as fits
     from (select distinct user_agent from acts) as a
 )
-select i.ordinal, case {cases} end as machine_rule
+select i.{key}, case {cases} end as machine_rule
 from acts as i
 left join agents as a on a.user_agent = i.user_agent
 """
 
 
-def to_verdicts_statement(connection: duckdb.DuckDBPyConnection) -> str:
-    """Build the statement that fills ``verdicts`` from the rows registered as ``staying``.
+def to_machine_verdicts(rules: Sequence[MachineRule], *, rows: str, key: str) -> str:
+    """Give the question who of the opens and clicks among ``rows`` is a machine.
 
-    SES's own verdict goes first, then the first rule by name. All conditions of a rule must hold;
-    ``within_secs`` is the time from the message's sending. Raises `WarehouseError` for a pattern
-    the engine does not take, and for a rule without a condition.
+    SES's own verdict goes first, then the first rule that fits. All conditions of a rule must
+    hold; ``within_secs`` is the time from the message's sending.
+
+    Args:
+        rules: the first to try first; each has a condition.
+        rows: a relation with the columns of ``events``, conditions behind it included.
+        key: the column of it that names a row.
     """
-    rules = connection.execute(
-        "select rule, event_type, user_agent_pattern, ip_prefix, within_secs "
-        "from machine_rules order by rule"
-    ).fetchall()
-    cases = [f"when i.is_bot_event = 'Likely' then '{_SES}'"]
+    cases = [f"when i.is_bot_event = 'Likely' then {quote(SES_BOT)}"]
     patterns = []
-    for rule, event_type, pattern, ip_prefix, within_secs in rules:
+    for rule in rules:
         conditions = []
-        if event_type is not None:
-            conditions.append(f"i.event_type = {_quote(event_type)}")
-        if ip_prefix is not None:
-            conditions.append(f"starts_with(i.ip, {_quote(ip_prefix)})")
-        if within_secs is not None:
-            span = f"to_microseconds({round(within_secs * 1_000_000)})"
+        if rule.event_type is not None:
+            conditions.append(f"i.event_type = {quote(rule.event_type)}")
+        if rule.ip_prefix is not None:
+            conditions.append(f"starts_with(i.ip, {quote(rule.ip_prefix)})")
+        if rule.within_secs is not None:
+            span = f"to_microseconds({round(rule.within_secs * 1_000_000)})"
             conditions.append(f"i.event_at <= i.sent_at + {span}")
-        if pattern is not None:
-            _check(connection, rule, pattern)
-            patterns.append(f"regexp_matches(a.user_agent, {_quote(pattern)})")
+        if rule.user_agent_pattern is not None:
+            patterns.append(f"regexp_matches(a.user_agent, {quote(rule.user_agent_pattern)})")
             conditions.append(f"a.fits[{len(patterns)}]")
-        if not conditions:
-            raise WarehouseError(f"machine rule {rule!r} has no condition: it would judge everyone")
-        cases.append(f"when {' and '.join(conditions)} then {_quote(rule)}")
-    return _STATEMENT.format(patterns=", ".join(patterns), cases=" ".join(cases))
+        cases.append(f"when {' and '.join(conditions)} then {quote(rule.rule)}")
+    return _VERDICTS.format(rows=rows, key=key, patterns=", ".join(patterns), cases=" ".join(cases))
 
 
-def _check(connection: duckdb.DuckDBPyConnection, rule: str, pattern: str) -> None:
-    try:
-        connection.execute("select regexp_matches('', ?)", [pattern]).fetchall()
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"machine rule {rule!r} has a pattern that is no regular expression: {error}"
-        ) from error
+def to_verdicts_statement(rules: Sequence[MachineRule]) -> str:
+    """Build the statement that fills ``verdicts`` from the rows registered as ``staying``."""
+    verdicts = to_machine_verdicts(rules, rows="staying", key="ordinal")
+    return f"create or replace temp table verdicts as {verdicts}"
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Write a text as SQL does."""
     return "'" + text.replace("'", "''") + "'"

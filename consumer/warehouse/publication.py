@@ -25,6 +25,8 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 # Views are published without being named. Tables are not, until they are.
 TABLES: Final = frozenset(
     {
+        "bounce_classes",
+        "bounce_rules",
         "events",
         "identities",
         "ledger",
@@ -37,7 +39,6 @@ TABLES: Final = frozenset(
 # Macros that make sense outside the views, on plain values.
 MACRO_NAMES: Final = frozenset(
     {
-        "bounce_class_of",
         "bounce_kind_of",
         "complaint_kind_of",
         "definitions_version",
@@ -49,7 +50,6 @@ MACRO_NAMES: Final = frozenset(
         "report_day",
         "report_day_starts_at",
         "report_time_zone",
-        "status_detail",
         "utc_now",
         "wilson_high",
         "wilson_low",

@@ -15,9 +15,11 @@ _ADDRESSES: Final = frozenset({"recipient"})
 _NAMES: Final = frozenset(
     """
     account action archive_file attempt authority axis bounce_class bounce_kind bounce_maturity
-    bounce_sub_type bounce_type caller_identity column_name complaint_feedback_type complaint_kind
+    bounce_rule bounce_sub_type bounce_type caller_identity column_name complaint_feedback_type
+    complaint_kind
     complaint_sub_type configuration_set configuration_set_label configuration_set_name
-    contact_list data_type delay_type denominator denominator_basis description dimension
+    contact_list data_type delay_type denominator denominator_basis description
+    diagnostic_pattern dimension
     dimension_group domain enforcement_status event_type expression feedback_id from_domain
     identity identity_account
     identity_name identity_without_set ip_prefix is_bot_event kind last_message_id machine_rule
@@ -26,7 +28,7 @@ _NAMES: Final = frozenset(
     outgoing_ip outgoing_tls_version own_identity paired_event_type part position provider reason
     recipient_domain
     region reject_reason remote_mta_ip reporting_mta review_status rule
-    source source_ip source_tls_version state
+    sisimai_reasons source source_ip source_tls_version sparkpost_codes state status_pattern
     subscription_source tag_key tag_value template template_name tenant user_agent
     user_agent_pattern view_name what_changed
     """.split()  # noqa: SIM905 - a list of words

@@ -1,7 +1,7 @@
-"""Brings a warehouse to this version's schema: migrations, seeds and views.
+"""Brings a warehouse to this version's schema: migrations, rules and views.
 
-Migrations are append-only files, each applied in one transaction with its own record. Seeds and
-views are code: made anew, in one transaction, whenever the files differ from the last time.
+Migrations are append-only files, each applied in one transaction with its own record. Rules and
+views are made anew, in one transaction, whenever the files differ from the last time.
 """
 
 import hashlib
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow.csv
 
 from consumer.errors import WarehouseError, WarehouseNewer
+from consumer.warehouse.facts import put_fact
 from consumer.warehouse.rollups import recompute
+from consumer.warehouse.rule_files import RuleFiles, Rules, digest_rules, read_rules
+from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, load_rules, read_looped
 
-_SEEDS: Final = ("providers", "machine_rules")
 _RECORD: Final = """
 create table if not exists migrations (
     name varchar not null,
@@ -116,51 +117,89 @@ def migrate(connection: duckdb.DuckDBPyConnection, pending: Sequence[Migration])
         connection.execute("commit")
 
 
-def refresh(connection: duckdb.DuckDBPyConnection, folder: Path, *, time_zone: str) -> None:
-    """Make seeds, macros and views anew where this version's differ from the file's.
+def refresh(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    time_zone: str,
+    rule_files: RuleFiles | None = None,
+) -> None:
+    """Make macros and views anew, and load the rules that classify, where they changed.
 
     One transaction: readers see the old ones until it commits. Nothing happens when the digest of
     the files is the one noted at the last time, which makes an ordinary start quick.
 
-    ``time_zone`` is whose days the daily figures are. It is both a fact of the warehouse and, as a
-    constant macro, a part of every view: a look-up in its place costs each query 40 ms of planning.
+    New rules judge what comes in from now on; verdicts that events have already stay theirs until
+    `duckpost reclassify`. Rollups are made again only for what they do not hold per row: days, and
+    which providers have a feedback loop.
+
+    Args:
+        connection: the writer's.
+        folder: with ``views`` and ``seeds``.
+        time_zone: whose days the daily figures are. It is both a fact of the warehouse and, as a
+            constant macro, a part of every view: a look-up in its place costs each query 40 ms of
+            planning.
+        rule_files: a user's own rules; None leaves the rules as they are, except in a new file.
+
+    Raises `SettingsError` for rules that cannot be used; nothing is changed then.
     """
     views = sorted((folder / "views").glob("*.sql"))
-    seeds = [folder / "seeds" / f"{table}.csv" for table in _SEEDS]
     digest = hashlib.sha256(time_zone.encode())
-    for file in (*views, *seeds):
+    for file in views:
         digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    known = "select 1 from warehouse_facts where name = 'code_sha256' and value = ?"
-    if connection.execute(known, [digest.hexdigest()]).fetchall():
+    is_code_old = not _is_fact(connection, "code_sha256", digest.hexdigest())
+    rules = _find_new_rules(connection, folder, rule_files)
+    if not is_code_old and rules is None:
         return
     connection.execute("begin transaction")
-    for table, seed in zip(_SEEDS, seeds, strict=True):
-        _load_seed(connection, table, seed)
-    for view in views:
-        connection.execute(view.read_text(encoding="utf-8"))
-    connection.execute(f"create or replace macro report_time_zone() as '{time_zone}'")
-    _set_fact(connection, "report_time_zone", time_zone)
-    ((version,),) = connection.execute("select definitions_version()").fetchall()
-    _set_fact(connection, "definitions_version", version)
-    connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
-    _set_fact(connection, "code_sha256", digest.hexdigest())
-    # days, classes and providers may mean something else now
-    if connection.execute("select 1 from events limit 1").fetchall():
+    has_new_loops = rules is not None and enforce(connection, rules)
+    if is_code_old:
+        for view in views:
+            connection.execute(view.read_text(encoding="utf-8"))
+        connection.execute(f"create or replace macro report_time_zone() as '{time_zone}'")
+        put_fact(connection, "report_time_zone", time_zone)
+        ((version,),) = connection.execute("select definitions_version()").fetchall()
+        put_fact(connection, "definitions_version", version)
+        connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
+        put_fact(connection, "code_sha256", digest.hexdigest())
+    if (is_code_old or has_new_loops) and _has_events(connection):
         recompute(connection)
     connection.execute("commit")
 
 
-def _set_fact(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
-    connection.execute("delete from warehouse_facts where name = ?", [name])
-    connection.execute("insert into warehouse_facts values (?, ?)", [name, value])
+def enforce(connection: duckdb.DuckDBPyConnection, rules: Rules) -> bool:
+    """Put rules into force inside the caller's transaction.
+
+    Returns whether other providers than before have a feedback loop: rollups are to be made again
+    then. Without events there is no history that other rules have judged.
+    """
+    before = read_looped(connection)
+    load_rules(connection, rules)
+    if not _has_events(connection):
+        put_fact(connection, JUDGED_BY, rules.digest)
+    return before != rules.looped
 
 
-def _load_seed(connection: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
-    """Replace a seed table by the file's rows; empty fields are NULL."""
-    rows = pyarrow.csv.read_csv(
-        file, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True)
-    )
-    connection.register("seed", rows)
-    connection.execute(f"delete from {table}")
-    connection.execute(f"insert into {table} by name select * from seed")
-    connection.unregister("seed")
+def _find_new_rules(
+    connection: duckdb.DuckDBPyConnection, folder: Path, files: RuleFiles | None
+) -> Rules | None:
+    """Read the files where they differ from the rules in force."""
+    is_new = not connection.execute(
+        "select 1 from warehouse_facts where name = ?", [IN_FORCE]
+    ).fetchall()
+    if files is None and not is_new:
+        return None
+    files = files or RuleFiles()
+    seeds = folder / "seeds"
+    if _is_fact(connection, IN_FORCE, digest_rules(seeds, files)):
+        return None
+    return read_rules(seeds, files)
+
+
+def _is_fact(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> bool:
+    known = "select 1 from warehouse_facts where name = ? and value = ?"
+    return bool(connection.execute(known, [name, value]).fetchall())
+
+
+def _has_events(connection: duckdb.DuckDBPyConnection) -> bool:
+    return bool(connection.execute("select 1 from events limit 1").fetchall())

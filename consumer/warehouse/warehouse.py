@@ -29,6 +29,10 @@ from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
 from consumer.warehouse.publication import Publication
+from consumer.warehouse.rollups import recompute
+from consumer.warehouse.rule_files import Rules
+from consumer.warehouse.rules import read_machine_rules
+from consumer.warehouse.schema import enforce
 from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
@@ -58,14 +62,19 @@ class Warehouse:
         self._place.check_folder()
         self.secret = self._place.load_secret(is_new=is_new)
         self._connection, self.upgrade = connect(self._place, self.options)
-        self._standing = Standing(self._connection)
-        self._verdicts_statement = to_verdicts_statement(self._connection)
+        self._take_up_rules()
         self.erased = ErasedList(self._place.erased, self.secret)
         self._archive = Archive(self._place.archive) if self.options.archive else None
         ((has_gaps,),) = self._connection.execute(_HAS_GAPS).fetchall()
         if has_gaps:
             self._place.gaps.touch(mode=0o600)
         self._lost: CommitOutcomeUnknown | None = None
+
+    def _take_up_rules(self) -> None:
+        """Judge by the rules in force from here on."""
+        self._standing = Standing(self._connection)
+        rules = read_machine_rules(self._connection)
+        self._verdicts_statement = to_verdicts_statement(rules)
 
     @property
     def path(self) -> Path:
@@ -187,6 +196,17 @@ class Warehouse:
         """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
         with self._lock, self._transaction(doing):
             return work(self._connection)
+
+    def enforce(self, rules: Rules) -> None:
+        """Judge by other rules what comes in from now on; see `consumer.warehouse.rules`."""
+
+        def put(connection: duckdb.DuckDBPyConnection) -> None:
+            if enforce(connection, rules):
+                recompute(connection)
+
+        with self._lock:
+            self.change("putting rules into force", put)
+            self._take_up_rules()
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient, as it is stored, may be mailed again from now on."""

@@ -23,6 +23,7 @@ from consumer.warehouse.identities import learn_identities
 from consumer.warehouse.marks import mark_repeats, place_marks
 from consumer.warehouse.messages import complete_waiting, find_facts, wait
 from consumer.warehouse.rollups import fold_when_many
+from consumer.warehouse.rules import read_bounce_rules
 
 _NO_VERDICTS: Final = (
     "create or replace temp table verdicts as select 0 as ordinal, '' as machine_rule where false"
@@ -93,7 +94,7 @@ class Standing:
         self.has_identity_copies = ask("select 1 from events where is_identity_notification")
         self.has_waiting = ask("select 1 from waiting")
         self.classes = Classes()
-        self.bounces = Bounces(connection)
+        self.bounces = Bounces(read_bounce_rules(connection))
         self.domains = Domains(connection)
 
     def learn(self, rows: pa.Table) -> None:
@@ -154,7 +155,7 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
         fates.update({fate: int(count) for fate, count in counted})
         if fates["inserted"] or fates["superseded"]:
-            staying = standing.bounces.judge(connection, _keep(connection, rows))
+            staying = standing.bounces.judge(_keep(connection, rows))
             connection.register("staying", staying)
             _store(connection, staying, standing, verdicts_statement, gone)
     # 8

@@ -173,6 +173,8 @@ def log(rows: list[Row]) -> Log:
             "source": "news@example.com",
             "from_domain": "example.com",
             "machine_rule": None,
+            "bounce_rule": None,
+            "bounce_class": None,
             "feedback_id": None,
             "complaint_sub_type": None,
             "complaint_feedback_type": None,

@@ -51,9 +51,9 @@ def test_two_configuration_sets_of_one_name_have_labels_of_their_own(log: Log, a
 
 
 def test_bounces_are_told_apart_by_what_they_are(log: Log, ask: Ask) -> None:
-    log("Bounce", AT, status="5.1.1")
-    log("Bounce", AT, bounce_type="Transient", bounce_sub_type="MailboxFull")
-    log("Bounce", AT, bounce_sub_type="OnAccountSuppressionList")
+    log("Bounce", AT, bounce_class="invalid_recipient")
+    log("Bounce", AT, bounce_type="Transient", bounce_class="mailbox_full")
+    log("Bounce", AT, bounce_sub_type="OnAccountSuppressionList", bounce_class="suppressed")
     rows = ask(
         "select bounce_kind, bounce_class, bounces from bounces_hourly_by_event_time "
         "order by bounce_kind"

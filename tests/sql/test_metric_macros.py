@@ -90,22 +90,18 @@ def test_latency_tells_first_attempts_from_delayed_mail(log: Log, ask: Ask) -> N
 
 
 @pytest.mark.parametrize(
-    ("sub_type", "status", "diagnostic", "expected"),
+    ("bounce_class", "expected"),
     [
-        ("NoEmail", None, None, "invalid_recipient"),
-        ("General", "5.1.1", "smtp; 550 5.1.1 user unknown", "invalid_recipient"),
-        ("General", "5.1.2", "smtp; host unknown", "invalid_domain"),
-        ("General", "4.4.7", "smtp; 554 4.4.7 Message expired", "expired"),
-        ("General", "5.7.1", "smtp; 550 blocked using a reputation service", "reputation"),
-        ("General", "5.7.26", "smtp; 550 5.7.26 unauthenticated mail", "policy"),
-        ("MailboxFull", "5.2.2", None, "mailbox_full"),
-        ("OnAccountSuppressionList", "5.1.1", None, "suppressed"),
-        ("General", None, None, "other"),
+        ("authentication", True),
+        ("content", True),
+        ("policy", True),
+        ("reputation", True),
+        ("invalid_recipient", False),
+        ("rate_limited", False),
+        (None, False),
     ],
 )
-def test_a_bounce_has_a_class(
-    ask: Ask, sub_type: str, status: str | None, diagnostic: str | None, expected: str
+def test_a_block_refuses_the_sender_or_the_content(
+    ask: Ask, bounce_class: str | None, expected: bool
 ) -> None:
-    assert [{"c": expected}] == ask(
-        "select bounce_class_of('Permanent', ?, false, ?, ?) as c", sub_type, status, diagnostic
-    )
+    assert [{"b": expected}] == ask("select is_block(?::varchar) as b", bounce_class)

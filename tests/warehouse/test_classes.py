@@ -27,7 +27,7 @@ def to_kinds(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def test_each_row_gets_its_kinds(connection: duckdb.DuckDBPyConnection) -> None:
-    blocked = to_row("Bounce", bounce_type="Transient", status="5.7.1")
+    blocked = to_row("Bounce", bounce_type="Transient", bounce_class="policy")
     refused = to_row("Complaint", complaint_sub_type="OnAccountSuppressionList")
     virus = to_row("Complaint", complaint_feedback_type="virus")
     sent = to_row("Send")
@@ -55,7 +55,7 @@ def test_more_rows_than_are_remembered_are_classified_all_the_same(
     monkeypatch.setattr("consumer.warehouse.classes._MOST_REMEMBERED", 3)
     classes = Classes()
     rows = [
-        to_row("Bounce", bounce_type="Permanent", diagnostic_code=f"smtp; 550 no user {number}")
+        to_row("Bounce", bounce_type="Permanent", bounce_sub_type=f"Unheard{number}")
         for number in range(10)
     ]
     classes.classify(connection, rows)
