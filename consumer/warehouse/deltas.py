@@ -10,7 +10,7 @@ Statements are few and plain, and what they leave is done in Arrow: a batch's ro
 to count than a statement that counts them takes to plan.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from consumer.rows.columns import COMMON, SPECIFIC
 from consumer.warehouse.classes import SAID, Classes
 from consumer.warehouse.counts import count
+from consumer.warehouse.domains import Domains
 from consumer.warehouse.hours import hours_of, near, within
 from consumer.warehouse.pairs import ALONE, Row, pair
 
@@ -143,6 +144,7 @@ def add_deltas(
     *,
     has_poor: bool,
     classes: Classes,
+    domains: Domains,
 ) -> None:
     """Enter what the batch's rows change, after all of them are in place.
 
@@ -160,58 +162,62 @@ def add_deltas(
         changes: what the steps before did.
         has_poor: whether ``message_facts`` was filled for this batch.
         classes: what bounces and complaints are about, as far as it was asked.
+        domains: whose mailboxes recipients' domains have.
     """
-    domains = connection.sql("from providers").to_arrow_table()
     # 1
     fresh = _complete(connection, rows, changes, domains, has_poor=has_poor)
+    kinds = set(pc.unique(fresh["event_type"]).to_pylist())
     # 2
     is_exceptional = _is_one_of(fresh["event_type"], _RARE_TYPES)
-    exceptional = _to_rows(fresh.filter(is_exceptional))
+    exceptional = _to_rows(_pick(fresh, is_exceptional))
     classes.classify(connection, exceptional)
     rare = [row for row in exceptional if _is_rare(row)]
     _keep_rare(connection, rare, changes)
     # 3
-    ordinary = fresh.filter(pc.invert(is_exceptional))
     touched = _find_touched(connection, fresh, rare, changes)
     # 4
     was = _read_stored(connection, touched, changes)
     classes.classify(connection, was)
     # 5
     is_paired = pc.and_(
-        _is_one_of(ordinary["event_type"], _PAIRING_TYPES),
-        pc.is_in(ordinary["message_id"], value_set=_whole(touched["message_id"])),
+        _is_one_of(fresh["event_type"], _PAIRING_TYPES),
+        pc.is_in(fresh["message_id"], value_set=_whole(touched["message_id"])),
     )
-    arriving = [*exceptional, *_to_rows(ordinary.filter(is_paired))]
+    is_beside = pc.and_not(is_paired, is_exceptional)
+    arriving = [*exceptional, *_to_rows(_pick(fresh, is_beside))]
     paired = _differences(pair(was, sign=-1), pair([*_as_now(was, changes), *arriving], sign=1))
     # 6
-    alone = ordinary.filter(pc.invert(is_paired)).select(_COUNTABLE.names)
-    ready = pa.concat_tables([alone, pa.Table.from_pylist(paired, _COUNTABLE)])
-    if ready.num_rows:
-        connection.register("counted", _count(connection, ready, domains))
-        connection.execute(_INSERT)
+    is_alone = pc.invert(pc.or_(is_paired, is_exceptional))
+    counted = [_count(fresh, domains, kinds.difference(_RARE_TYPES)).filter(is_alone)]
+    if paired:
+        counted.append(_count(_to_table(paired), domains, {row["event_type"] for row in paired}))
+    connection.register("counted", pa.concat_tables(counted))
+    connection.execute(_INSERT)
 
 
 def _complete(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
     changes: Changes,
-    domains: pa.Table,
+    domains: Domains,
     *,
     has_poor: bool,
 ) -> pa.Table:
     """The arriving rows that count, with what stored rows have besides, as if each were alone."""
-    rows = rows.select([*_FACTS, "ordinal", "is_simulator"])
-    rows = rows.filter(pc.invert(rows["is_simulator"]))
-    ordinal, columns = rows["ordinal"], {name: rows[name] for name in _FACTS}
+    # in one piece: what is done below is done to each piece
+    rows = rows.select([*_FACTS, "ordinal", "is_simulator"]).combine_chunks()
+    if pc.any(rows["is_simulator"]).as_py():
+        rows = rows.filter(pc.invert(rows["is_simulator"])).combine_chunks()
+    ordinal = _whole(rows["ordinal"])
+    columns = {name: _whole(rows[name]) for name in _FACTS}
     if has_poor:
         poor = connection.sql(_FACTS_OF_POOR).to_arrow_table()
         position = pc.index_in(ordinal, value_set=_whole(poor["ordinal"]))
         for name in ("configuration_set", "from_domain"):
-            said = poor[name].take(position)
+            said = _whole(poor[name]).take(position)
             columns[name] = pc.if_else(pc.is_valid(position), said, columns[name])
-    position = pc.index_in(rows["recipient_domain"], value_set=_whole(domains["domain"]))
     machines = connection.sql("select ordinal from verdicts where machine_rule is not null")
-    columns["provider"] = pc.coalesce(domains["provider"].take(position), rows["recipient_domain"])
+    columns["provider"] = domains.to_providers(columns["recipient_domain"])
     columns["is_machine"] = pc.is_in(
         ordinal, value_set=_whole(machines.to_arrow_table()["ordinal"].cast(pa.int32()))
     )
@@ -351,30 +357,37 @@ def _differences(was: Sequence[Row], now: Sequence[Row]) -> list[Row]:
     return [row for row in (*was, *now) if row["event_key"] not in same]
 
 
-def _count(connection: duckdb.DuckDBPyConnection, ready: pa.Table, domains: pa.Table) -> pa.Table:
+def _count(ready: pa.Table, domains: Domains, kinds: Collection[str]) -> pa.Table:
     """The rows as ``rollup_deltas`` has them."""
-    ((own,),) = connection.execute("select own_domains()").fetchall()
-    looped = domains["provider"].filter(domains["has_feedback_loop"])
-    columns = {name: ready[name] for name in ready.column_names}
-    columns["has_feedback_loop"] = pc.is_in(
-        ready["provider"], value_set=_whole(looped), skip_nulls=True
-    )
-    columns["is_own_domain"] = pc.is_in(
-        ready["recipient_domain"], value_set=pa.array(own, pa.string()), skip_nulls=True
-    )
+    columns = {name: _whole(ready[name]) for name in ready.column_names}
+    columns["has_feedback_loop"] = domains.have_loops(columns["provider"])
+    columns["is_own_domain"] = domains.are_own(columns["recipient_domain"])
     # who sent is known by the identity, else by the source's domain, else by the From header's
-    source = ready["source"]
-    has_identity = pc.is_valid(ready["identity"])
-    has_domain = pc.fill_null(pc.match_substring_regex(source, "[^@]$"), False)
+    source = columns["source"]
+    has_identity = pc.is_valid(columns["identity"])
+    has_no_domain = pc.or_(pc.ends_with(source, "@"), pc.equal(source, ""))
+    has_domain = pc.invert(pc.fill_null(has_no_domain, True))
     columns["source"] = _unless(has_identity, source)
-    columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), ready["from_domain"])
-    is_timed = pc.and_(pc.equal(ready["event_type"], "Delivery"), pc.is_valid(ready["recipient"]))
-    columns["processing_ms"] = _unless(pc.invert(is_timed), ready["processing_ms"])
-    return count(pa.table(columns), list(_ENTERED))
+    columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), columns["from_domain"])
+    is_timed = pc.and_(
+        pc.equal(columns["event_type"], "Delivery"), pc.is_valid(columns["recipient"])
+    )
+    columns["processing_ms"] = _unless(pc.invert(is_timed), columns["processing_ms"])
+    return count(pa.table(columns), _ENTERED, kinds)
 
 
 def _is_rare(row: Row) -> bool:
     return row["event_type"] != "Complaint" or row["complaint_kind"] in _RARE_COMPLAINTS
+
+
+def _pick(rows: pa.Table, condition: pa.ChunkedArray) -> pa.Table:
+    """The rows for which the condition holds, where those are few: nothing is looked at else."""
+    return rows.take(pc.indices_nonzero(condition))
+
+
+def _to_table(rows: Sequence[Row]) -> pa.Table:
+    """Rows that are ready to be counted, in one piece."""
+    return pa.Table.from_pylist(list(rows), _COUNTABLE)
 
 
 def _to_rows(rows: pa.Table) -> list[Row]:
@@ -389,7 +402,7 @@ def _is_one_of(column: pa.ChunkedArray, values: tuple[str, ...]) -> pa.ChunkedAr
     return pc.is_in(column, value_set=pa.array(values))
 
 
-def _unless(condition: pa.ChunkedArray, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _unless(condition: pa.Array, column: pa.Array) -> pa.Array:
     return pc.if_else(condition, pa.scalar(None, column.type), column)
 
 
