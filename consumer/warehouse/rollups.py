@@ -5,6 +5,8 @@ so that figures are the same before and after. Folding sums equal keys; several 
 right too, and `compact` makes them one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -246,6 +248,31 @@ def _recount(
         f"{_FROM_EVENTS} where {within} and {_between('o.sent_at', frozen, None)} "
         f"union all by name select * from ({_FROM_REMAINS}) where {_between(column, start, end)}"
     )
+
+
+@contextmanager
+def restated(connection: duckdb.DuckDBPyConnection, events: str) -> Iterator[None]:
+    """Enter how events count after the body otherwise than before, in the caller's transaction.
+
+    ``events`` is a condition on ``event_outcomes as o``, of all events whose counts may change.
+    """
+    question = f"{_FROM_EVENTS} where {events}"
+    connection.execute(f"create or replace temp table counted_before as {question}")
+    yield
+    connection.execute(f"create or replace temp table counted_after as {question}")
+    negative = ", ".join(f"-{name} as {name}" for name in _SUMMED)
+    connection.execute(
+        f"""
+        create or replace temp table differing as
+        (from counted_after except all from counted_before)
+        union all by name
+        select * replace ({negative})
+        from (from counted_before except all from counted_after)
+        """
+    )
+    _enter(connection, "from differing")
+    for table in ("counted_before", "counted_after", "differing"):
+        connection.execute(f"drop table {table}")
 
 
 def _enter(connection: duckdb.DuckDBPyConnection, rows: str) -> None:

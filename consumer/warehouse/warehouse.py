@@ -31,7 +31,7 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
-from consumer.warehouse.rules import read_machine_rules
+from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, read_machine_rules
 from consumer.warehouse.schema import enforce
 from consumer.warehouse.turns import Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
@@ -207,6 +207,16 @@ class Warehouse:
         with self._lock:
             self.change("putting rules into force", put)
             self._take_up_rules()
+
+    @property
+    def is_history_judged(self) -> bool:
+        """Whether all events have the verdicts of the rules in force."""
+        sql = f"""
+            select count(distinct value) as n from warehouse_facts
+            where name in ('{IN_FORCE}', '{JUDGED_BY}')
+        """
+        with self.read(sql) as reader:
+            return bool(reader.read_all()["n"][0].as_py() == 1)
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient, as it is stored, may be mailed again from now on."""

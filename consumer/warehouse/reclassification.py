@@ -1,0 +1,284 @@
+"""Gives events the verdicts of the rules in force: provider, machine rule, bounce rule and class.
+
+A stretch of hours of sending a transaction: all that depends on each other, marks included, is of
+one message. Rollups get the differences in the same transaction, so that figures are those of the
+events at any moment, half-way through too; what was frozen when its events were pruned stays.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from consumer.resources import sql_folder
+from consumer.warehouse.bounces import SAID, Bounces
+from consumer.warehouse.facts import FROZEN, put_fact, read_instant
+from consumer.warehouse.machines import to_machine_verdicts
+from consumer.warehouse.rollups import restated
+from consumer.warehouse.rule_files import RuleFiles, Rules, read_rules
+from consumer.warehouse.rules import JUDGED_BY
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from consumer.warehouse.warehouse import Warehouse
+
+# Events that are looked at between two batches, and full hours of them.
+STRETCH_EVENTS: Final = 50_000
+
+OnProgress = Callable[[int, int], None]
+
+_HOURS: Final = (
+    "select date_trunc('hour', sent_at) as hour, count(*) as n from events group by hour order by 1"
+)
+
+_PROVIDERS: Final = """
+with map as (select unnest($1::varchar []) as domain, unnest($2::varchar []) as provider)
+select e.event_key::varchar as event_key, e.message_id, e.recipient,
+    e.provider as was, coalesce(m.provider, e.recipient_domain) as is_now, null::varchar as rule,
+from events as e
+left join map as m on m.domain = e.recipient_domain
+where {within} and e.provider is distinct from coalesce(m.provider, e.recipient_domain)
+"""
+_MACHINES: Final = """
+with verdicts as ({verdicts})
+select e.event_key::varchar as event_key, e.message_id, e.recipient,
+    e.machine_rule as was, v.machine_rule as is_now, null::varchar as rule,
+from events as e
+join verdicts as v on v.event_key = e.event_key
+where {within} and e.machine_rule is distinct from v.machine_rule
+"""
+_BOUNCES: Final = f"""
+select e.event_key::varchar as event_key, e.message_id, e.recipient, e.event_type,
+    {", ".join(f"e.{name}" for name in SAID)},
+    e.bounce_class as was, e.bounce_rule as rule_before,
+from events as e
+where {{within}} and e.event_type = 'Bounce'
+"""
+
+_UPDATES: Final = {
+    "provider": "provider = c.is_now",
+    "machine_rule": "machine_rule = c.is_now",
+    "bounce_class": "bounce_class = c.is_now, bounce_rule = c.rule",
+}
+_TOUCHED: Final = """
+create or replace temp table touched as
+select distinct m.mark_key, e.message_id, e.recipient
+from marks as m
+join events as e on e.event_key = m.event_key
+where
+    m.kind = 'engaged' and {m_within} and {e_within}
+    and (e.message_id, e.recipient) in (select (message_id, recipient) from changed)
+"""
+_DROP_MARKS: Final = """
+delete from marks
+where
+    {within} and kind in ('human_open', 'human_click', 'human_engaged')
+    and mark_key in (select mark_key from touched)
+"""
+_PLACE_MARKS: Final = """
+insert into marks by name
+with acts as (
+    select
+        t.mark_key, e.event_at, e.event_key, e.sent_at,
+        unnest(
+            if(e.event_type = 'Open', ['human_open'], ['human_click']) || ['human_engaged']
+        ) as kind,
+    from events as e
+    join touched as t on t.message_id = e.message_id and t.recipient = e.recipient
+    where
+        {within} and e.event_type in ('Open', 'Click')
+        and e.machine_rule is null and not e.is_simulator
+)
+select
+    mark_key,
+    kind,
+    min(event_at) as event_at,
+    arg_min(event_key, (event_at, event_key)) as event_key,
+    min(sent_at) as sent_at,
+from acts
+group by mark_key, kind
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows whose ``column`` changes from one value to another; None is no verdict."""
+
+    column: str
+    before: str | None
+    after: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reclassification:
+    """What other rules changed, or would change.
+
+    Attributes:
+        events: rows of ``events`` that were looked at.
+        changes: the greatest first.
+    """
+
+    events: int
+    changes: list[Change]
+    seconds: float
+    is_dry_run: bool
+
+
+def reclassify(
+    warehouse: "Warehouse", *, is_dry_run: bool = False, on_progress: OnProgress | None = None
+) -> Reclassification:
+    """Read the files of rules anew, put them into force, and judge all of history by them.
+
+    1. Read the rules; a fault changes nothing.
+    2. Put them into force: what comes in from here on is judged by them.
+    3. Find, a stretch at a time, the rows that they judge differently, and change those.
+    4. Note by which rules all of history is judged now.
+
+    Cut off anywhere, figures are right for the verdicts that are there, and the next time goes on.
+
+    Args:
+        warehouse: open; its options name the user's files.
+        is_dry_run: count only.
+        on_progress: gets events done and in all; what it raises ends the work between two
+            stretches.
+
+    Raises `SettingsError` for rules that cannot be used.
+    """
+    began = time.monotonic()
+    files = warehouse.options.rule_files or RuleFiles()
+    rules = read_rules(sql_folder() / "seeds", files)  # 1
+    if not is_dry_run:
+        warehouse.enforce(rules)  # 2
+    bounces = Bounces(rules.bounce_rules)
+    stretches = list(_find_stretches(warehouse))
+    total = sum(events for _, _, events in stretches)
+    counted: Counter[tuple[str, str | None, str | None]] = Counter()
+    done = 0
+    for start, end, events in stretches:  # 3
+        if on_progress is not None:
+            on_progress(done, total)
+        changed = _find_changed(warehouse, rules, bounces, start, end)
+        for column, rows in changed.items():
+            pairs = zip(rows["was"].to_pylist(), rows["is_now"].to_pylist(), strict=True)
+            counted.update((column, was, is_now) for was, is_now in pairs)
+        if not is_dry_run and any(rows.num_rows for rows in changed.values()):
+            warehouse.change(
+                "giving events the verdicts of other rules",
+                lambda connection: _change(connection, changed, start, end),  # noqa: B023 - called at once
+            )
+        done += events
+    if not is_dry_run:
+        warehouse.change(  # 4
+            "noting the rules",
+            lambda connection: put_fact(connection, JUDGED_BY, rules.digest),
+        )
+    return Reclassification(
+        events=total,
+        changes=[Change(*what, rows) for what, rows in counted.most_common()],
+        seconds=round(time.monotonic() - began, 3),
+        is_dry_run=is_dry_run,
+    )
+
+
+def _find_stretches(warehouse: "Warehouse") -> Iterator[tuple[datetime, datetime, int]]:
+    """Yield full hours of sending with about `STRETCH_EVENTS` events together."""
+    with warehouse.read(_HOURS) as reader:
+        hours = reader.read_all().to_pylist()
+    start: datetime | None = None
+    end, held = datetime.min, 0  # noqa: DTZ901 - naive UTC, like the column
+    for found in hours:
+        if start is not None and held + found["n"] > STRETCH_EVENTS:
+            yield start, end, held
+            start, held = None, 0
+        start = start or found["hour"]
+        end, held = found["hour"] + timedelta(hours=1), held + found["n"]
+    if start is not None:
+        yield start, end, held
+
+
+def _find_changed(
+    warehouse: "Warehouse", rules: Rules, bounces: Bounces, start: datetime, end: datetime
+) -> dict[str, pa.Table]:
+    """Return, by column, the rows that the rules judge otherwise than is stored."""
+    within = _within("e", start, end)
+    domains = [row.domain for row in rules.providers]
+    providers = [row.provider for row in rules.providers]
+    stored = f"(select * from events as e where {within})"
+    verdicts = to_machine_verdicts(rules.machine_rules, rows=stored, key="event_key")
+    return {
+        "provider": _read(warehouse, _PROVIDERS.format(within=within), domains, providers),
+        "machine_rule": _read(warehouse, _MACHINES.format(within=within, verdicts=verdicts)),
+        "bounce_class": _judge_bounces(_read(warehouse, _BOUNCES.format(within=within)), bounces),
+    }
+
+
+def _judge_bounces(stored: pa.Table, bounces: Bounces) -> pa.Table:
+    """Return those with another class or another rule."""
+    judged = bounces.judge(stored)
+    is_other = [
+        (was, before) != (is_now, rule)
+        for was, before, is_now, rule in zip(
+            *(
+                judged[name].to_pylist()
+                for name in ("was", "rule_before", "bounce_class", "bounce_rule")
+            ),
+            strict=True,
+        )
+    ]
+    named = judged.select(["event_key", "message_id", "recipient", "was"])
+    named = named.append_column("is_now", judged["bounce_class"])
+    named = named.append_column("rule", judged["bounce_rule"])
+    return named.filter(pa.array(is_other, pa.bool_()))
+
+
+def _change(
+    connection: "duckdb.DuckDBPyConnection",
+    changed: dict[str, pa.Table],
+    start: datetime,
+    end: datetime,
+) -> None:
+    """Give the rows their verdicts, their groups' marks to whom they belong, and rollups both."""
+    frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
+    messages = pa.concat_tables([rows.select(["message_id"]) for rows in changed.values()])
+    connection.register("changed_messages", messages)
+    counted = [
+        f"o.cohort_hour >= timestamp '{start}' and o.cohort_hour < timestamp '{end}'",
+        "o.message_id in (select message_id from changed_messages)",
+        *([f"o.sent_at >= timestamp '{frozen}'"] if frozen is not None else []),
+    ]
+    with restated(connection, " and ".join(counted)):
+        for column, rows in changed.items():
+            if rows.num_rows:
+                connection.register("changed", rows)
+                connection.execute(
+                    f"update events as e set {_UPDATES[column]} from changed as c "
+                    f"where {_within('e', start, end)} and e.event_key = c.event_key::uuid"
+                )
+                if column == "machine_rule":
+                    _move_marks(connection, start, end)
+                connection.unregister("changed")
+    connection.unregister("changed_messages")
+
+
+def _move_marks(connection: "duckdb.DuckDBPyConnection", start: datetime, end: datetime) -> None:
+    """Place anew the marks of persons in the groups of ``changed`` opens and clicks."""
+    of_events, of_marks = _within("e", start, end), _within("m", start, end)
+    connection.execute(_TOUCHED.format(m_within=of_marks, e_within=of_events))
+    connection.execute(_DROP_MARKS.format(within=of_marks.replace("m.", "")))
+    connection.execute(_PLACE_MARKS.format(within=of_events))
+
+
+def _within(row: str, start: datetime, end: datetime) -> str:
+    return f"{row}.sent_at >= timestamp '{start}' and {row}.sent_at < timestamp '{end}'"
+
+
+def _read(warehouse: "Warehouse", sql: str, *params: Any) -> pa.Table:  # noqa: ANN401 - DuckDB's
+    with warehouse.read(sql, params) as reader:
+        found: pa.Table = reader.read_all()
+    return found
