@@ -133,7 +133,7 @@ def ingest(
         else decode_in_processes(listed, recipe, min(processes, listed.units_total))
     )
     result = IngestResult()
-    failed = {name: why for source in sources for name, why in source.failed.items()}
+    failed: dict[str, str] = {}
     done_bytes = gone = denied_in_a_row = 0
     for item in found:
         if isinstance(item, Batch):
@@ -151,10 +151,12 @@ def ingest(
             )
         if on_progress is not None:
             on_progress(done_bytes, listed.bytes_total)
+    # Only now: the last units were listed while the first were read.
+    not_listed = {name: why for source in sources for name, why in source.failed.items()}
     return replace(
         result,
         files=listed.units_total,
-        failed=failed,
+        failed=not_listed | failed,
         gone=gone,
         seconds=time.monotonic() - began,
     )

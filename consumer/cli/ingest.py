@@ -55,15 +55,18 @@ def ingest(
 
     Prints what was in them. Plain, gzip, zip, snappy or zstd, told by content. The same again is
     all duplicates. Goes through the worker when one runs. Fails when a file or object could not
-    be read. Buckets of the settings are read as those say, others with the AWS SDKs' own
-    credentials, region and endpoint (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3, …).
+    be read, or no object is where a URL says. Buckets of the settings are read as those say,
+    others with the AWS SDKs' own credentials, region and endpoint (AWS_PROFILE, AWS_REGION,
+    AWS_ENDPOINT_URL_S3, …).
     """
     # Standard output is for the figures; what cannot be read is listed after them.
     configure_logging(LogSettings(level="error"), out=sys.stderr)
     settings = load_settings(config, warehouse=warehouse)
     sources = _open_sources(paths, settings.sources)
     with (
-        opened(config, warehouse, create=True, threads=_WRITING_THREADS) as access,
+        opened(
+            config, warehouse, create=True, threads=_WRITING_THREADS, takes_rules=True
+        ) as access,
         show_progress("ingesting") as on_progress,
     ):
         result = take_in(sources, access, processes=processes, on_progress=on_progress)

@@ -1,6 +1,6 @@
 """Envelope in, events out: compression, wrapping, validation. Total, in bounded memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -17,6 +17,9 @@ from schemas.events import parse_event
 __all__ = ["DEFAULT", "Limits", "decode", "refuse"]
 
 _PIECE_BYTES = 1024 * 1024
+
+_Decoding = Generator[Decoded, None, int]
+"""What a body holds, and in the end how many bytes it was decompressed to."""
 
 
 def decode(envelope: Envelope, *, limits: Limits = DEFAULT) -> Iterator[Decoded]:
@@ -38,7 +41,10 @@ def decode(envelope: Envelope, *, limits: Limits = DEFAULT) -> Iterator[Decoded]
 
 
 def _decode_bundle(envelope: Envelope, bundle: Bundle, limits: Limits) -> Iterator[Decoded]:
-    """Decode each payload by itself; nearly always it is one event and a newline."""
+    """Decode each payload by itself; nearly always it is one event and a newline.
+
+    They share what an envelope may be decompressed to: ten thousand small bombs are one large one.
+    """
     attempt = _reader(envelope, limits)
     is_empty = True
     for payload in bundle.payloads:
@@ -50,18 +56,19 @@ def _decode_bundle(envelope: Envelope, bundle: Bundle, limits: Limits) -> Iterat
         if found is not None:
             yield found
         else:
-            yield from _decode_bytes(envelope, payload, limits)
+            limits = limits.after((yield from _decode_bytes(envelope, payload, limits)))
     if is_empty:
         yield _say_empty(envelope)
 
 
-def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> Iterator[Decoded]:
+def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> _Decoding:
     if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
-        return iter([_give(envelope, sealed, raw=body)])
+        yield _give(envelope, sealed, raw=body)
+        return 0
     if len(body) <= _PIECE_BYTES:
-        return _decode_stream(envelope, iter((body,)), limits)
+        return (yield from _decode_stream(envelope, iter((body,)), limits))
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
-    return _decode_stream(envelope, pieces, limits)
+    return (yield from _decode_stream(envelope, pieces, limits))
 
 
 def refuse(envelope: Envelope, reason: Reason, detail: str, evidence: bytes) -> Decoded:
@@ -73,11 +80,10 @@ def refuse(envelope: Envelope, reason: Reason, detail: str, evidence: bytes) -> 
     return _give(envelope, verdict, raw=seal(verdict))
 
 
-def _decode_stream(
-    envelope: Envelope, pieces: Iterator[bytes], limits: Limits
-) -> Iterator[Decoded]:
+def _decode_stream(envelope: Envelope, pieces: Iterator[bytes], limits: Limits) -> _Decoding:
     attempt = _reader(envelope, limits)
     is_empty = True
+    passed_bytes = 0
     for member in open_members(pieces, limits):
         stream = _Guarded(member)
         for found in split_values(stream, attempt, limits):
@@ -90,8 +96,10 @@ def _decode_stream(
                 stream.damage.reason, str(stream.damage), evidence, stream.passed_bytes
             )
             yield _give(envelope, damaged, raw=seal(damaged))
+        passed_bytes += stream.passed_bytes
     if is_empty:
         yield _say_empty(envelope)
+    return passed_bytes
 
 
 def _say_empty(envelope: Envelope) -> Decoded:

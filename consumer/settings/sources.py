@@ -8,6 +8,20 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from consumer.settings.section import Section
 
+_LEAST_KEY_CHARS = 16
+# Firehose's own bound.
+# https://docs.aws.amazon.com/firehose/latest/APIReference/API_HttpEndpointConfiguration.html
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]{0,4094}[!-~])?")
+
+# The oldest buckets have longer names, with capitals and "_".
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+Bucket = Annotated[
+    str, Field(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$")
+]
+# org.apache.kafka.common.internals.Topic
+KafkaTopic = Annotated[str, Field(max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+BrokerAddress = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+
 
 class StreamSettings(Section):
     """What every source has that never comes to an end."""
@@ -61,12 +75,15 @@ class SqsSettings(RoleSettings):
     """
 
     type: Literal["sqs"]
-    queue: str = Field(min_length=1, description="the queue's URL or name")
+    queue: str = Field(
+        pattern=r"^(https?://\S+|[A-Za-z0-9_-]{1,80}(\.fifo)?)$",
+        description="the queue's URL or name",
+    )
     region: str | None = Field(None, description="AWS region; the queue URL's where it is missing")
     profile: str | None = Field(None, description="profile of the shared AWS configuration")
     endpoint_url: str | None = Field(None, description="another endpoint than AWS's")
     s3_endpoint_url: str | None = Field(None, description="the same for S3 objects in notices")
-    buckets: list[str] = Field(
+    buckets: list[Bucket] = Field(
         default_factory=list,
         description="buckets whose notices are followed; empty for all. Name them where others "
         "than your bucket may send to the queue",
@@ -115,15 +132,24 @@ class FirehoseSettings(_EndpointSettings):
     access_keys: list[SecretStr] = Field(
         default_factory=list,
         max_length=2,
-        description="a stream must send one of these; two while one is being changed. Required "
-        "unless `insecure`",
+        description="a stream must send one of these, of at least 16 characters; two while one is "
+        "being changed. Required unless `insecure`",
     )
     insecure: bool = Field(default=False, description="whether anybody may send without a key")
 
     @model_validator(mode="after")
     def _has_keys(self) -> Self:
-        if any(not key.get_secret_value() for key in self.access_keys):
-            raise ValueError("access_keys: an empty key lets everybody in")
+        keys = [key.get_secret_value() for key in self.access_keys]
+        if any(len(key) < _LEAST_KEY_CHARS for key in keys):
+            raise ValueError(
+                f"access_keys: a key of fewer than {_LEAST_KEY_CHARS} characters can be guessed, "
+                "and an empty one lets everybody in; `openssl rand -hex 32` makes a good one"
+            )
+        if not all(_HEADER_TEXT.fullmatch(key) for key in keys):
+            raise ValueError(
+                "access_keys: a key travels in a header: 4,096 printable ASCII characters at most, "
+                "no space at either end"
+            )
         if self.insecure == bool(self.access_keys):
             raise ValueError("give access_keys, or insecure = true to let anybody send; not both")
         return self
@@ -168,7 +194,7 @@ class S3Settings(RoleSettings):
     """
 
     type: Literal["s3"]
-    bucket: str = Field(min_length=1, pattern=r"^[^/:]+$", description="the bucket's name")
+    bucket: Bucket = Field(description="the bucket's name")
     prefix: str = Field("", description="what keys begin with; empty for all objects")
     region: str | None = Field(None, description="AWS region")
     profile: str | None = Field(None, description="profile of the shared AWS configuration")
@@ -202,8 +228,10 @@ class KafkaSettings(StreamSettings):
     """
 
     type: Literal["kafka"]
-    bootstrap_servers: list[str] = Field(min_length=1, description="brokers, as `host:port`")
-    topics: list[str] = Field(min_length=1, description="topics to read")
+    bootstrap_servers: list[BrokerAddress] = Field(
+        min_length=1, description="brokers, as `host:port`"
+    )
+    topics: list[KafkaTopic] = Field(min_length=1, description="topics to read")
     group: str = Field(
         "duckpost",
         min_length=1,

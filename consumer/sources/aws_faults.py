@@ -136,6 +136,10 @@ _ADVICE |= {
 }
 
 
+# A worker tries again by itself, whoever runs a command once does.
+_PASSES = "as a rule this passes by itself"
+
+
 def translate(error: BotoCoreError | ClientError, attempted: str) -> SourceError:
     """Make the `SourceError` that says what was attempted, what came of it and what to do.
 
@@ -154,7 +158,7 @@ def translate(error: BotoCoreError | ClientError, attempted: str) -> SourceError
         return SourceDenied(f"{attempted}: no AWS region; set it in the settings, or AWS_REGION")
     if isinstance(error, DENIED):
         return SourceDenied(f"{attempted}: {error}; check the AWS configuration")
-    return SourceUnavailable(f"{attempted}: {error}; will be tried again")
+    return SourceUnavailable(f"{attempted}: {error}; {_PASSES}")
 
 
 def is_passing(code: str, status: int) -> bool:
@@ -174,6 +178,6 @@ def _translate_refusal(error: ClientError, attempted: str) -> SourceError:
     said = details.get("Message") or "no reason given"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if is_passing(code, status):
-        return SourceUnavailable(f"{attempted}: AWS answered {code} ({said}); will be tried again")
+        return SourceUnavailable(f"{attempted}: AWS answered {code} ({said}); {_PASSES}")
     advice = _ADVICE.get(code, "somebody has to look at this")
     return SourceDenied(f"{attempted}: AWS refused with {code} ({said}); {advice}")

@@ -92,6 +92,7 @@ class FirehoseSource(HttpSource):
                 grow=lambda size: self._grow(admission, size),
             )
             delivery = await self._parse(raw)
+            request.state.request_id = delivery.request_id
             del raw  # a large one lives on in its records alone
             about = _read_about(request)
             await self._deliver(  # 3
@@ -104,7 +105,9 @@ class FirehoseSource(HttpSource):
         return _say(200, delivery.request_id)
 
     def _to_response(self, request: Request, refusal: Refusal) -> Response:
-        request_id = request.headers.get("x-amz-firehose-request-id", "")
+        # The header's is the body's, and there for whoever is refused before the body is read.
+        told = request.headers.get("x-amz-firehose-request-id")
+        request_id = told or str(getattr(request.state, "request_id", ""))
         return _say(refusal.status, request_id, str(refusal))
 
     def _check_key(self, request: Request) -> None:

@@ -94,6 +94,7 @@ class SnsSource(HttpSource):
         self._fetch = fetch or HttpsFetcher()
         self._certificates = Certificates(fetch_certificate or self._fetch)
         self._wall_clock = wall_clock
+        self._is_cut_off = False  # from the certificates
 
     @property
     def paths(self) -> Sequence[str]:
@@ -161,7 +162,25 @@ class SnsSource(HttpSource):
         known = self._certificates.find_known(url)
         if known is not None:
             return known
-        return await asyncio.to_thread(self._certificates.find, url)
+        found = await asyncio.to_thread(self._certificates.find, url)
+        if self._is_cut_off:
+            self._is_cut_off = False
+            _log.info("signing certificate fetched again", source=self.name)
+        return found
+
+    def _warn(self, refusal: Refusal) -> None:
+        """Log as all do, but certificates out of reach once an outage, with what to do."""
+        if refusal.why is not Why.CERTIFICATE_UNREACHABLE:
+            super()._warn(refusal)
+        elif not self._is_cut_off:
+            self._is_cut_off = True
+            _log.warning(
+                "signing certificate out of reach",
+                source=self.name,
+                detail=str(refusal),
+                advice="let this machine reach SNS by HTTPS, or set certificate_folder; until then "
+                "messages are answered with 503 and SNS sends them again",
+            )
 
     async def _confirm(self, message: SignedMessage) -> None:
         """Visit the SubscribeURL of a request that is verified, recent and leads to SNS."""

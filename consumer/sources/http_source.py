@@ -30,8 +30,8 @@ class Outcome(Enum):
     """What became of a request's envelope, as far as its sender may know."""
 
     COMMITTED = "every row of it is in the warehouse"
-    RETURNED = "the worker handed it back; it has to be sent again"
-    LATE = "not settled in the time the sender waits; sent again it is a duplicate at worst"
+    RETURNED = "the worker handed it back; send it again"
+    LATE = "not settled in the time a sender waits; send it again, it is a duplicate at worst"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ class HttpSource(ABC):
         outcome = answer.result() if done else Outcome.LATE
         if outcome is not Outcome.COMMITTED:
             why = Why.LATE if outcome is Outcome.LATE else Why.RETURNED
-            raise Refusal(why, f"{outcome.value}; send it again")
+            raise Refusal(why, outcome.value)
 
     def _settle(self, admissions: Iterable[Admission], outcome: Outcome) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Outcome]]] = {}

@@ -21,7 +21,8 @@ _BYTES_AHEAD: Final = 256 * 1024
 class S3Objects:
     """The place as a `consumer.sources.one_shot.OneShotSource`; its units are keys.
 
-    Folder markers and empty objects are units too: decoding says that they are empty.
+    Folder markers and empty objects are units too: decoding says that they are empty. A place
+    without any has most likely been mistyped, and is among `failed`.
     """
 
     place: S3Place
@@ -36,11 +37,19 @@ class S3Objects:
     def units(self) -> Iterator[Unit]:
         """List the objects in key order, a request a thousand of them."""
         bucket = S3Bucket(self.place)
+        is_empty = True
         try:
             for found in bucket.list_objects():
+                is_empty = False
                 yield Unit(f"{SCHEME}{self.place.bucket}/{found.key}", found.size)
         finally:
             bucket.close()
+        if is_empty:
+            begins = (
+                f"whose key begins with {self.place.prefix!r}" if self.place.prefix else "at all"
+            )
+            url = f"{SCHEME}{self.place.bucket}/{self.place.prefix}"
+            self.failed[url] = f"the bucket has no object {begins}: check bucket and prefix"
 
     def reader(self) -> "S3Reader":
         """Return what reads the objects, in any process."""

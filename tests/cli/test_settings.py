@@ -69,6 +69,10 @@ def test_sources_can_come_from_the_environment() -> None:
         ("[[sources]]\ntype = 'sqss'", "did you mean sqs?; known: sqs, "),
         ("[[sources]]\nqueue = 'q'", "sources[0]: type is missing; known: sqs, "),
         ("[[sources]]\ntype = 'sqs'", "sources[0].queue: missing"),
+        ("[[sources]]\ntype = 'sqs'\nqueue = 'arn:aws:sqs:x:1:q'", "sources[0].queue: "),
+        ("[[sources]]\ntype = 'sqs'\nqueue = 'q'\nbuckets = ['s3://b']", "sources[0].buckets.0: "),
+        ("[[sources]]\ntype = 's3'\nbucket = 'b/prefix'", "sources[0].bucket: "),
+        ("[[sources]]\ntype = 's3'\nbucket = 'b'", "sources[0].bucket: "),
         ("[[sources]]\ntype = 'files'\npaths = []", "sources[0].paths: "),
         (
             "[[sources]]\ntype = 'sqs'\nqueue = 'q'\nregoin = 'eu-west-1'",

@@ -5,13 +5,15 @@ import io
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import cramjam
 import pytest
 import zstandard
 
-from consumer.decode import Limits
+from consumer.decode import Limits, decode
+from consumer.envelope import Bundle, Envelope
 from consumer.errors import SourceUnavailable
 
 Decode = Callable[..., Any]
@@ -136,6 +138,18 @@ def test_a_ratio_no_honest_object_has_is_a_bomb(decode_all: Decode) -> None:
     bomb = zstandard.compress(bytes(20 * 1024 * 1024))
     limits = Limits(ratio_floor_bytes=1024 * 1024)
     assert "decompression_bomb" in decode_all(bomb, limits=limits).reasons
+
+
+def test_small_bombs_in_one_bundle_share_what_one_envelope_may_become() -> None:
+    bomb = zstandard.compress(bytes(600 * 1024))
+    event = b'{"Type": "Notification", "Message": "Successfully validated"}'
+    packed = gzip.compress(event)
+    bundle = Bundle([bomb, packed, bomb, packed, event])
+    limits = Limits(ratio_floor_bytes=1024 * 1024)
+    found = list(decode(Envelope(bundle, None, "test", datetime.now(UTC)), limits=limits))
+    reasons = [one.quarantined[0].reason.value for one in found if one.quarantined]
+    assert 1 == reasons.count("decompression_bomb")
+    assert 3 == sum(1 for one in found if one.raw == event)
 
 
 @pytest.mark.parametrize("magic", [b"PAR1", b"ORC", b"Obj\x01", b"BZh91AY", b"\xfd7zXZ\x00"])

@@ -67,11 +67,13 @@ def make_send(number: int) -> bytes:
     return json.dumps({"eventType": "Send", "mail": mail, "send": {}}).encode() + b"\n"
 
 
-def send_aside(sender: "HttpSender", body: bytes) -> "tuple[threading.Thread, list[HttpAnswer]]":
+def send_aside(
+    sender: "HttpSender", body: bytes, headers: dict[str, str] = HEADERS
+) -> "tuple[threading.Thread, list[HttpAnswer]]":
     """Post from another thread, for an answer that this one has to bring about."""
     answers: list[HttpAnswer] = []
     thread = threading.Thread(
-        target=lambda: answers.append(sender.post("/firehose", body, HEADERS)), daemon=True
+        target=lambda: answers.append(sender.post("/firehose", body, headers)), daemon=True
     )
     thread.start()
     return thread, answers
@@ -496,6 +498,21 @@ def test_one_request_more_than_the_bound_is_answered_with_503_at_once(
     thread.join(10)
     assert [200] == [answer.status for answer in answers]
     assert {(200, "committed"): 1, (503, "overloaded"): 1} == source.count_answers()
+
+
+def test_a_refusal_names_the_bodys_request_where_no_header_does(
+    serve: "Serve", eventually: "Eventually"
+) -> None:
+    source = make_source()
+    headers = {name: value for name, value in HEADERS.items() if "Request-Id" not in name}
+    sender = serve(source)
+    thread, answers = send_aside(sender, make_request(make_send(1)), headers)
+    eventually(lambda: source.in_flight[0] == 1)
+    source.nack([receive_one(source)])
+    thread.join(10)
+    (answer,) = answers
+    assert (503, "request-1") == (answer.status, json.loads(answer.body)["requestId"])
+    assert 1 == json.loads(answer.body)["errorMessage"].count("send it again")
 
 
 def test_more_bytes_than_the_bound_are_answered_with_503_never_with_413(serve: "Serve") -> None:

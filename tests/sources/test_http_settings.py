@@ -39,7 +39,11 @@ def refuse(folder: Path, text: str) -> str:
     [
         (FIREHOSE, "sources[0]: give access_keys, or insecure = true"),
         (FIREHOSE + f"insecure = true\naccess_keys = ['{CANARY}']", "sources[0]: give access_keys"),
-        (FIREHOSE + "access_keys = ['']", "an empty key lets everybody in"),
+        (FIREHOSE + "access_keys = ['']", "an empty one lets everybody in"),
+        (FIREHOSE + "access_keys = ['canary-of-15-ch']", "fewer than 16 characters can be guessed"),
+        (FIREHOSE + f"access_keys = ['{CANARY} ']", "a key travels in a header"),
+        (FIREHOSE + f"access_keys = ['{CANARY}\u00e9']", "a key travels in a header"),
+        (FIREHOSE + f"access_keys = ['{CANARY * 200}']", "a key travels in a header"),
         (FIREHOSE + f"access_keys = '{CANARY}'", "sources[0].access_keys: Input should be a"),
         (FIREHOSE + f"access_keys = ['{CANARY}', '{CANARY}', 'c']", "sources[0].access_keys: "),
         (f"[sources]\ntype = 'firehose'\naccess_keys = ['{CANARY}']", "sources: "),

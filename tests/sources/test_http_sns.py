@@ -370,7 +370,10 @@ def test_a_certificate_is_judged_at_the_messages_own_time(  # noqa: PLR0917 - fi
 
 
 def test_a_host_that_does_not_answer_is_no_fault_of_the_message(
-    serve: "Serve", acking: Acking, sns_signer: "SnsSigner"
+    serve: "Serve",
+    acking: Acking,
+    sns_signer: "SnsSigner",
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     net = Net(sns_signer.certificate, is_down=True)
     options = SnsOptions(path="/sns", topics=frozenset({sns_signer.topic}))
@@ -378,10 +381,13 @@ def test_a_host_that_does_not_answer_is_no_fault_of_the_message(
     sender = serve(source)
     acking(source)
     body = to_body(sns_signer.notify(EVENT))
-    first = sender.post("/sns", body)
-    assert (503, "5") == (first.status, first.headers["retry-after"])
+    first, second = sender.post("/sns", body), sender.post("/sns", body)
+    assert (503, "5", 503) == (first.status, first.headers["retry-after"], second.status)
     net.is_down = False
     assert 200 == sender.post("/sns", body).status
+    assert {(503, "certificate_unreachable"): 2, (200, "committed"): 1} == source.count_answers()
+    told = capsys.readouterr().out
+    assert (1, 1) == (told.count("out of reach"), told.count("fetched again"))
 
 
 def test_certificates_may_lie_in_a_folder(sns_signer: "SnsSigner", tmp_path: Path) -> None:

@@ -117,6 +117,32 @@ def test_settings_reach_the_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "bad"),
+    [
+        ("topics", "ses events"),
+        ("topics", "s" * 250),
+        ("topics", ""),
+        ("bootstrap_servers", "broker"),
+        ("bootstrap_servers", "kafka://broker:9092"),
+        ("bootstrap_servers", "one:9092,two:9092"),
+        ("bootstrap_servers", "::1:9092"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_before_anything_connects(key: str, bad: str) -> None:
+    about = {"type": "kafka", "bootstrap_servers": ["broker:9092"], "topics": ["ses"], key: [bad]}
+    with pytest.raises(SettingsError, match=rf"sources\[0\]\.{key}\.0: "):
+        load_settings(environ={"DUCKPOST_SOURCES": json.dumps([about])})
+
+
+def test_a_broker_may_be_an_address() -> None:
+    servers = ["[2001:db8::1]:9092", "192.0.2.7:9092", "broker_1.example.net:9092"]
+    about = {"type": "kafka", "bootstrap_servers": servers, "topics": ["ses.events_1-a"]}
+    [chosen] = load_settings(environ={"DUCKPOST_SOURCES": json.dumps([about])}).sources
+    assert isinstance(chosen, KafkaSettings)
+    assert servers == chosen.bootstrap_servers
+
+
+@pytest.mark.parametrize(
     "more",
     [
         {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "me"},

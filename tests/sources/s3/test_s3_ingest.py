@@ -60,6 +60,18 @@ def test_a_prefix_is_taken_in_whole_and_again_is_all_duplicates(
     assert (0, OBJECTS * EACH) == (second.inserted, second.duplicates)
 
 
+@pytest.mark.parametrize("prefix", ["ses/2062/", ""])
+def test_a_prefix_that_no_key_begins_with_is_named_as_not_read(
+    store: "Store", take_in: TakeIn, prefix: str
+) -> None:
+    if prefix:
+        fill(store)
+    result = take_in(prefix)
+    assert 0 == result.files
+    assert [f"s3://{store.bucket}/{prefix}"] == list(result.failed)
+    assert "has no object" in result.failed[f"s3://{store.bucket}/{prefix}"]
+
+
 @pytest.mark.parametrize("processes", [0, 2])
 def test_files_and_buckets_may_be_mixed(
     store: "Store", take_in: TakeIn, warehouse: Warehouse, tmp_path: Path, processes: int

@@ -286,8 +286,8 @@ def test_an_archived_object_is_waited_for(store: "Store", open_source: Open) -> 
         ((404, "NoSuchBucket"), SourceDenied, "check the bucket's name"),
         ((400, "ExpiredToken"), SourceDenied, "renew them"),
         ((403, "InvalidAccessKeyId"), SourceDenied, "check the credentials"),
-        ((503, "SlowDown"), SourceUnavailable, "will be tried again"),
-        ((500, "InternalError"), SourceUnavailable, "will be tried again"),
+        ((503, "SlowDown"), SourceUnavailable, "this passes by itself"),
+        ((500, "InternalError"), SourceUnavailable, "this passes by itself"),
     ],
 )
 def test_a_refused_listing_says_what_to_do_and_the_next_try_goes_on(
