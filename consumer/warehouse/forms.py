@@ -2,7 +2,8 @@
 
 The same Bounce, Complaint or Delivery can arrive as identity notification and as event
 publishing, in either order; one copy remains, the event-publishing one. Copies of one Bounce or
-Complaint share their feedback id, or message and second, even where their lists differ.
+Complaint share their feedback id, or message and second, even where their lists differ. Where two
+identity copies contradict each other, that of the least content remains, whichever came first.
 """
 
 from typing import Final
@@ -11,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.hours import hours_of, near, within
 
 # Copies of one report share this; a report without feedback id is one a message and second.
@@ -22,6 +24,25 @@ _FORM_GROUP: Final = """
         )
     )
     else {row}.event_key::varchar end
+"""
+
+# What may belong to the message's Send says nothing of the copy itself.
+_OF_THE_COPY: Final = ", ".join(
+    f"{{row}}.{name}"
+    for name in STORED_COLUMNS
+    if name
+    not in {"event_key", "received_at", "configuration_set", "tenant", "from_domain", "tags"}
+)
+# Compared as text. Led by what places a mark: a copy that takes over from another then never leaves
+# a mark to a third row.
+_CONTENT: Final = f"""
+    concat_ws(
+        ' ',
+        complaint_kind_of({{row}}.complaint_sub_type, {{row}}.complaint_feedback_type)
+        != 'complaint',
+        {{row}}.event_at,
+        row({_OF_THE_COPY})::varchar
+    )
 """
 
 # grain: one row per arriving row; fate is its place in the conservation law, stays says whether
@@ -68,6 +89,64 @@ where {{within}} and e.event_type in ('Bounce', 'Complaint') and (
 )
 """
 
+# grain: one row per key that identity copies share, arriving twice or here already
+_CONTESTED: Final = """
+create or replace temp table contested as
+with arriving as (
+    select event_key, count(*) as copies from incoming
+    where is_identity_notification
+    group by event_key
+)
+select event_key from arriving
+where copies > 1 or event_key in (select event_key from known where is_identity)
+"""
+
+# grain: one row per arriving identity copy of a contested key; it improves where its content is
+# less than all before it, and is overtaken where one behind it improves again
+_CONTEST: Final = f"""
+create or replace temp table contest as
+with told as (
+    select i.event_key, i.ordinal, {_CONTENT.format(row="i")} as content
+    from incoming as i
+    where
+        i.is_identity_notification
+        and i.sent_at >= {{horizon}}
+        and i.event_key in (select event_key from contested)
+    union all
+    select e.event_key, -1 as ordinal, {_CONTENT.format(row="e")} as content
+    from events as e
+    where
+        {{within}}
+        and e.is_identity_notification
+        and e.event_key in (select event_key from contested)
+),
+compared as (
+    select
+        event_key,
+        ordinal,
+        coalesce(
+            content < min(content) over (
+                partition by event_key order by ordinal
+                rows between unbounded preceding and 1 preceding
+            ),
+            false
+        ) as is_improving,
+    from told
+)
+select
+    ordinal,
+    is_improving,
+    coalesce(
+        bool_or(is_improving) over (
+            partition by event_key order by ordinal
+            rows between 1 following and unbounded following
+        ),
+        false
+    ) as is_overtaken,
+from compared
+"""
+_JOIN_CONTEST: Final = "left join contest as c on c.ordinal = a.ordinal"
+
 _FATES_OF_TWO_FORMS: Final = f"""
 create or replace temp table fates as
 with arrivals as (
@@ -93,6 +172,7 @@ known_groups as (
 placed as (
     select
         a.ordinal,
+        a.event_key,
         a.sent_at,
         a.is_identity,
         a.form_group,
@@ -100,6 +180,8 @@ placed as (
         coalesce(k.is_published, false) as is_known_published,
         coalesce(g.has_published, false) as has_published,
         coalesce(g.has_identity, false) as has_identity,
+        coalesce({{is_improving}}, false) as is_improving,
+        coalesce({{is_overtaken}}, false) as is_overtaken,
         row_number() over (
             partition by a.event_key, a.is_identity order by a.ordinal
         ) as copy_number,
@@ -112,19 +194,22 @@ placed as (
     from arrivals as a
     left join known_keys as k on k.event_key = a.event_key
     left join known_groups as g on g.form_group = a.form_group
+    {{contest}}
 ),
 judged as (
     select
         ordinal,
+        event_key,
         is_identity,
+        is_overtaken,
         form_group,
         first_published,
         case
             when sent_at < {{horizon}} then 'expired'
-            when copy_number > 1 then 'duplicate'
-            when is_identity and (
-                has_published or is_known or coalesce(first_published < ordinal, false)
-            ) then 'duplicate'
+            when is_identity and (has_published or coalesce(first_published < ordinal, false))
+                then 'duplicate'
+            when is_improving then 'superseded'
+            when copy_number > 1 or (is_identity and is_known) then 'duplicate'
             when is_identity then 'inserted'
             when is_known_published then 'duplicate'
             when has_identity or coalesce(first_identity < ordinal, false) then 'superseded'
@@ -136,7 +221,9 @@ select
     ordinal,
     fate,
     fate in ('inserted', 'superseded')
-    and (not is_identity or first_published is null) as stays,
+    and (not is_identity or (first_published is null and not is_overtaken)) as stays,
+    event_key,
+    is_identity,
     form_group,
 from judged
 """
@@ -146,9 +233,16 @@ _GIVING_WAY: Final = """
 create or replace temp table giving_way as
 select k.event_key, k.event_at, k.sent_at, k.message_id
 from known as k
-where k.is_identity and k.form_group in (
-    select form_group from fates where fate = 'superseded'
-)
+where
+    k.is_identity
+    and (
+        k.form_group in (
+            select form_group from fates where fate = 'superseded' and not is_identity
+        )
+        or k.event_key in (
+            select event_key from fates where fate = 'superseded' and is_identity
+        )
+    )
 """
 
 
@@ -184,15 +278,31 @@ def judge(
         connection.execute(_FATES_OF_ONE_FORM.format(within=condition, horizon=horizon))
         return 0, None
     connection.execute(_KNOWN.format(within=within("e.event_at", hours)))
-    connection.execute(_FATES_OF_TWO_FORMS.format(horizon=horizon))
+    is_contested = arrives_by_identity and _compare_copies(connection, hours, horizon)
+    connection.execute(
+        _FATES_OF_TWO_FORMS.format(
+            horizon=horizon,
+            contest=_JOIN_CONTEST if is_contested else "",
+            is_improving="c.is_improving" if is_contested else "false",
+            is_overtaken="c.is_overtaken" if is_contested else "false",
+        )
+    )
     connection.execute(_GIVING_WAY)
     stored = connection.sql(_GONE).to_arrow_table()
     if stored.num_rows:
         _remove(connection, stored)
     (passed_over,) = connection.execute(
-        "select count(*) from fates where fate = 'inserted' and not stays"
+        "select count(*) from fates where fate in ('inserted', 'superseded') and not stays"
     ).fetchall()[0]
     return int(stored.num_rows) + int(passed_over), stored
+
+
+def _compare_copies(connection: duckdb.DuckDBPyConnection, hours: list[int], horizon: str) -> bool:
+    """Fill ``contest``; False where no identity copy meets another, which is the rule."""
+    (contested,) = connection.execute(_CONTESTED).fetchall()[0]
+    if contested:
+        connection.execute(_CONTEST.format(within=within("e.event_at", hours), horizon=horizon))
+    return bool(contested)
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, stored: pa.Table) -> None:

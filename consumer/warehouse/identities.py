@@ -2,6 +2,7 @@
 
 Opens, clicks and templated Sends carry no ``sourceArn``. The holder of an address is the least
 (event_at, event_key) that names one, so that order of arrival changes nothing; views look it up.
+Duplicates speak too: which of two copies is the duplicate depends on what came first.
 """
 
 from typing import Final
@@ -21,7 +22,7 @@ with said as (
         -- to the second, as identity notifications are: either form of an event says the same
         date_trunc('second', i.event_at) as event_at,
         i.event_key,
-    from staying as i
+    from incoming as i
     left join identities as h
         on
             h.source = i.source
@@ -30,6 +31,7 @@ with said as (
     where
         i.identity is not null
         and i.source is not null
+        and i.sent_at >= {horizon}
         -- nearly every row is later than the holder: dropped before anything is compared
         and (h.event_at is null or i.event_at <= h.event_at + interval 1 second)
 ),
@@ -38,7 +40,11 @@ named as (
         account,
         region,
         source,
-        arg_min((identity, identity_account), (event_at, event_key)) as who,
+        -- two copies of one event may name two identities
+        arg_min(
+            (identity, identity_account),
+            (event_at, event_key, identity, coalesce(identity_account, ''))
+        ) as who,
         min(event_at) as event_at,
         arg_min(event_key, (event_at, event_key)) as event_key,
     from said
@@ -60,7 +66,8 @@ where not exists (
         h.source = n.source
         and h.account is not distinct from n.account
         and h.region is not distinct from n.region
-        and (h.event_at, h.event_key) <= (n.event_at, n.event_key)
+        and (h.event_at, h.event_key, h.identity, coalesce(h.identity_account, ''))
+        <= (n.event_at, n.event_key, n.who[1], coalesce(n.who[2], ''))
 )
 """
 
@@ -77,9 +84,12 @@ where exists (
 """
 
 
-def learn_identities(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take over what this batch's rows say, where they are the earliest to say it."""
-    connection.execute(_LEARNED)
+def learn_identities(connection: duckdb.DuckDBPyConnection, *, horizon: str) -> None:
+    """Take over what the rows in ``incoming`` say, where they are the earliest to say it.
+
+    ``horizon`` is SQL for the instant before which messages have been pruned.
+    """
+    connection.execute(_LEARNED.format(horizon=horizon))
     (news,) = connection.execute("select count(*) from learned").fetchall()[0]
     if news:
         connection.execute(_FORGET)

@@ -123,8 +123,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     3. Insert the rows that stay; note those that wait for their Send.
     4. Complete rows that waited for a Send of this batch.
     5. Give the marks of things counted once to their least events.
-    6. Learn which identity stands behind a source address.
-    7. Enter what all this changes in the counts.
+    6. Enter what all this changes in the counts.
+    7. Learn which identity stands behind a source address.
     8. Take out of quarantine what this batch replays, then quarantine what no schema accepted:
        a payload that is refused again stays.
     9. Append the frame to the archive, then the ledger's row that names it and the positions.
@@ -145,11 +145,12 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     removed = 0
     if rows.num_rows:
         connection.register("incoming", rows)
+        horizon = _horizon(connection)
         # 1
         removed, gone = judge(
             connection,
             rows,
-            horizon=_horizon(connection),
+            horizon=horizon,
             has_identity_copies=standing.has_identity_copies,
         )
         counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
@@ -158,6 +159,8 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
             staying = standing.bounces.judge(_keep(connection, rows))
             connection.register("staying", staying)
             _store(connection, staying, standing, verdicts_statement, gone)
+        # 7
+        learn_identities(connection, horizon=horizon)
     # 8
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
@@ -226,8 +229,6 @@ def _store(
     marked = rows["sent_at"].filter(pc.is_valid(rows["mark_key"]))
     taken, lost = place_marks(connection, marked) if len(marked) else (None, None)
     # 6
-    learn_identities(connection)
-    # 7
     changes = Changes(gone=gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
     add_deltas(
         connection,

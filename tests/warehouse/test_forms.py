@@ -1,12 +1,13 @@
 """One event as identity notification and as event publishing: the published copy remains (D15)."""
 
 import itertools
+import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumer.warehouse import WriteResult
+from consumer.warehouse import WriteResult, open_warehouse
 from consumer.warehouse.rebuild import rebuild
 
 if TYPE_CHECKING:
@@ -287,3 +288,73 @@ def test_a_rebuild_gives_identical_rows(new_desk: MakeDesk, new_letter: MakeLett
     assert content == desk.content()
     assert received == desk.rows("select event_key, received_at from events order by event_key")
     assert [] == desk.faults()
+
+
+def contradict(letter: "Letter", choice: random.Random) -> Event:
+    """An identity copy of one of two reports or a delivery, told otherwise each time."""
+    to = choice.sample(letter.to, choice.choice([1, 2, 3]))
+    kind = choice.choice(["Bounce", "Complaint", "Delivery"])
+    if kind == "Bounce":
+        event = letter.bounce(
+            to=to,
+            bounce_type=choice.choice(["Permanent", "Transient"]),
+            sub_type=choice.choice(["General", "Suppressed"]),
+            has_dsn=choice.random() < 0.5,
+        )
+    elif kind == "Complaint":
+        event = letter.complaint(
+            to=to, feedback_type=choice.choice(["abuse", "not-spam", "virus", None])
+        )
+    else:
+        event = letter.delivery(to=to)
+    copy = letter.by_identity(event, is_cut=choice.random() < 0.5)
+    copy["mail"]["sendingAccountId"] = choice.choice(["111122223333", "444455556666"])
+    owner = choice.choice(["shop.example.org", "example.org"])
+    copy["mail"]["sourceArn"] = f"arn:aws:ses:eu-west-1:111122223333:identity/{owner}"
+    return copy
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("has_published", [False, True])
+def test_identity_copies_that_contradict_each_other_end_alike_in_any_order_and_batching(
+    new_desk: MakeDesk, new_letter: MakeLetter, seed: int, *, has_published: bool
+) -> None:
+    choice = random.Random(seed)  # noqa: S311 - a seed, not a secret
+    letter = new_letter(to=["ann@example.com", "ben@example.com", "cem@example.com"])
+    events = [contradict(letter, choice) for _ in range(16)]
+    events += [letter.send(), letter.open(), letter.delay()]
+    if has_published:
+        events.append(letter.bounce(to=letter.to[:2]))
+    contents = []
+    for size in (1, 5, len(events)):
+        desk = new_desk()
+        order = choice.sample(events, len(events))
+        results = [desk.write(*order[start : start + size]) for start in range(0, len(order), size)]
+        before = desk.content()
+        assert [] == desk.faults()
+        assert desk.value("select count(*) from events") == sum(one.rows for one in results)
+        assert 0 == desk.write(*events).rows
+        assert before == desk.content()
+        contents.append(
+            {**before, "identities": desk.rows("select * from identities order by all")}
+        )
+    assert [contents[0]] * 3 == contents
+
+
+def test_of_two_identity_copies_the_lesser_replaces_the_greater_and_is_entered_as_that(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    lesser, greater = (letter.by_identity(letter.bounce()) for _ in range(2))
+    greater["mail"]["sendingAccountId"] = "999988887777"
+
+    assert (1, 0, 0, 1) == fates(desk.write(greater))
+    assert (0, 1, 0, 0) == fates(desk.write(lesser))
+    assert (0, 0, 1, 0) == fates(desk.write(greater))
+    assert [{"account": "111122223333"}] == desk.rows("select account from events")
+    assert [] == desk.faults()
+    path, options = desk.warehouse.path, desk.warehouse.options
+    content = desk.content()
+    desk.warehouse.close()
+    rebuild(path, options)
+    with open_warehouse(path, options) as again:
+        assert content == type(desk)(again).content()
