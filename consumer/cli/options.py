@@ -46,19 +46,27 @@ as_json = click.option("--json", "is_json", is_flag=True, help="For programs: JS
 
 @contextlib.contextmanager
 def opened(
-    config: Path | None, warehouse: Path | None, *, create: bool, threads: int | None = None
+    config: Path | None,
+    warehouse: Path | None,
+    *,
+    create: bool,
+    threads: int | None = None,
+    takes_rules: bool = False,
 ) -> Iterator[Access]:
     """Yield the warehouse that the options mean, through the worker where one runs.
 
     ``create`` says whether a file that is not there is made; verbs that only read refuse.
-    ``threads`` are DuckDB's, at most, whatever the settings say.
+    ``threads`` are DuckDB's, at most, whatever the settings say. ``takes_rules`` says whether the
+    rules that the settings name are put into force, or those stay that are.
     """
     settings = load_settings(config, warehouse=warehouse)
     require_file(settings, create=create)
     options = settings.warehouse
     if threads is not None:
         options = options.model_copy(update={"threads": min(threads, options.threads)})
-    access = open_access(options, on_recovery=tell_recovery)
+    access = open_access(
+        options, settings.classification, takes_rules=takes_rules, on_recovery=tell_recovery
+    )
     try:
         yield access
     finally:

@@ -28,6 +28,7 @@ _VERBS: Final = {
     "suppression": "consumer.cli.suppression",
     "erase": "consumer.cli.erase",
     "prune": "consumer.cli.prune",
+    "reclassify": "consumer.cli.reclassify",
     "rebuild": "consumer.cli.rebuild",
     "verify": "consumer.cli.rebuild",
     "backup": "consumer.cli.backup",

@@ -46,7 +46,7 @@ def rebuild(
     with show_progress("rebuilding") as on_progress:
         result = rebuild_file(
             settings.warehouse.path,
-            to_options(settings.warehouse),
+            to_options(settings.warehouse, settings.classification),
             on_progress=on_progress,
             has_new_key=new_key,
         )

@@ -22,7 +22,7 @@ from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_FAILED, WarehouseError, WarehouseLocked
 from consumer.listener import Listener
-from consumer.settings import Settings, WarehouseSettings, load_settings
+from consumer.settings import Settings, load_settings
 from consumer.sources.http_app import HttpCounts
 from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
@@ -47,7 +47,7 @@ def run(config: Path | None, warehouse: Path | None) -> None:
     settings = load_settings(config, warehouse=warehouse)
     configure_logging(settings.log)
     started = time.monotonic()
-    file = _open(settings.warehouse)
+    file = _open(settings)
     if file is None:
         return
     end = _work(file, settings)
@@ -76,29 +76,31 @@ def _rewrite(file: Warehouse) -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ)  # noqa: S606
 
 
-def _open(settings: WarehouseSettings) -> Warehouse | None:
+def _open(settings: Settings) -> Warehouse | None:
     """Open the warehouse; a standby waits for it, and gets None when asked to end meanwhile.
 
     The lock goes with the process that holds it, however that ends, so nobody is asked whether
     the other worker is well: one that hangs keeps the warehouse.
     """
     log = structlog.get_logger()
+    path, is_standby = settings.warehouse.path, settings.warehouse.standby
+    options = to_options(settings.warehouse, settings.classification)
     asked = threading.Event()
     is_waiting = False
     while not asked.wait(STANDBY_SECS if is_waiting else 0):
         try:
-            file = open_warehouse(settings.path, to_options(settings))
+            file = open_warehouse(path, options)
         except WarehouseLocked as error:
-            if not settings.standby:
+            if not is_standby:
                 raise
             if not is_waiting:
-                log.info("standing by", warehouse=str(settings.path), holder_pid=error.pid)
+                log.info("standing by", warehouse=str(path), holder_pid=error.pid)
                 for number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(number, lambda *_: asked.set())
             is_waiting = True
         else:
             if is_waiting:
-                log.info("taking over", warehouse=str(settings.path))
+                log.info("taking over", warehouse=str(path))
             return file
     return None
 
@@ -148,6 +150,8 @@ def _work(file: Warehouse, settings: Settings) -> End:
         stack.enter_context(Listener(app, door.bind(socket_path)))
         for name, why in find_broken_views(OpenedWarehouse(file)).items():
             log.warning("own view broken", view=f"my.{name}", error=why)
+        if not file.is_history_judged:
+            log.warning("history judged by older rules", command="duckpost reclassify")
         stop_on_signals(worker)
         upkeep = Upkeep(
             file,

@@ -11,7 +11,7 @@ from consumer.addresses import parse_address
 from consumer.batch import Batch
 from consumer.door.client import DoorClient
 from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
-from consumer.settings import RetentionSettings, WarehouseSettings
+from consumer.settings import ClassificationSettings, RetentionSettings, WarehouseSettings
 from consumer.warehouse import (
     Recovery,
     Warehouse,
@@ -21,10 +21,12 @@ from consumer.warehouse import (
 )
 from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.reclassification import Reclassification, reclassify
 from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.retention import PruneResult, Retention, prune
 from consumer.warehouse.rewriting import rewrite
+from consumer.warehouse.rule_files import RuleFiles
 from consumer.warehouse.ses_suppressions import Listed, keep_list
 
 # Statements cost the same for few rows as for many: this many make them a small part.
@@ -101,6 +103,15 @@ class Access(Protocol):
         on_progress: Callable[[int, int], None] | None = None,
     ) -> PruneResult:
         """Delete what is older than it may be; see `consumer.warehouse.retention`."""
+        ...
+
+    def reclassify(
+        self, *, is_dry_run: bool = False, on_progress: Callable[[int, int], None] | None = None
+    ) -> Reclassification:
+        """Judge all events by the rules of the opener's settings, read anew.
+
+        See `consumer.warehouse.reclassification`.
+        """
         ...
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
@@ -195,6 +206,12 @@ class OpenedWarehouse:
         """Delete what is older than it may be."""
         return prune(self._warehouse, retention, is_dry_run=is_dry_run, on_progress=on_progress)
 
+    def reclassify(
+        self, *, is_dry_run: bool = False, on_progress: Callable[[int, int], None] | None = None
+    ) -> Reclassification:
+        """Judge all events by the rules as they are now."""
+        return reclassify(self._warehouse, is_dry_run=is_dry_run, on_progress=on_progress)
+
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient may be mailed again."""
         self._warehouse.lift_suppression(recipient, note)
@@ -217,8 +234,16 @@ class OpenedWarehouse:
         self._warehouse.close()
 
 
-def to_options(settings: WarehouseSettings) -> WarehouseOptions:
-    """Return what the settings mean for opening the file."""
+def to_options(
+    settings: WarehouseSettings,
+    classification: ClassificationSettings | None = None,
+    *,
+    takes_rules: bool = True,
+) -> WarehouseOptions:
+    """Return what the settings mean for opening the file.
+
+    The rules that are in force there stay so without ``classification``, or ``takes_rules``.
+    """
     return WarehouseOptions(
         memory_limit=settings.memory_limit,
         threads=settings.threads,
@@ -226,6 +251,16 @@ def to_options(settings: WarehouseSettings) -> WarehouseOptions:
         report_time_zone=settings.report_time_zone,
         store_subject=settings.store_subject,
         min_free_bytes=settings.min_free_bytes,
+        rule_files=_to_rule_files(classification or ClassificationSettings()),
+        takes_rules=takes_rules and classification is not None,
+    )
+
+
+def _to_rule_files(settings: ClassificationSettings) -> RuleFiles:
+    return RuleFiles(
+        providers=settings.providers_file,
+        machine_rules=settings.machine_rules_file,
+        bounce_rules=settings.bounce_rules_file,
     )
 
 
@@ -235,17 +270,26 @@ def to_retention(settings: RetentionSettings) -> Retention:
 
 
 def open_access(
-    settings: WarehouseSettings, *, on_recovery: Callable[[Recovery], None] | None = None
+    settings: WarehouseSettings,
+    classification: ClassificationSettings | None = None,
+    *,
+    takes_rules: bool = False,
+    on_recovery: Callable[[Recovery], None] | None = None,
 ) -> Access:
     """Open the warehouse, or knock at the door of the worker that has it open.
 
+    ``classification`` and ``takes_rules`` are as in `to_options`; a worker goes by its own.
     ``on_recovery`` is told when the file had to be mended; see `open_warehouse`.
 
     Raises `WarehouseLocked` when another process has the file and nobody answers at its door.
     """
     try:
         return OpenedWarehouse(
-            open_warehouse(settings.path, to_options(settings), on_recovery=on_recovery)
+            open_warehouse(
+                settings.path,
+                to_options(settings, classification, takes_rules=takes_rules),
+                on_recovery=on_recovery,
+            )
         )
     except WarehouseLocked:
         try:

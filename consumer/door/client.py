@@ -20,6 +20,7 @@ from consumer.warehouse import WriteResult
 from consumer.warehouse.backup import BackupResult
 from consumer.warehouse.erasure import ErasureResult
 from consumer.warehouse.place import Place
+from consumer.warehouse.reclassification import Change, Reclassification
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.recount import Finding
 from consumer.warehouse.retention import PruneResult, Retention
@@ -146,6 +147,13 @@ class DoorClient:
         """Have the worker delete what is older than it may be."""
         asked = {"retention": asdict(retention), "is_dry_run": is_dry_run}
         return PruneResult(**self._follow("/v1/prune", asked, on_progress))
+
+    def reclassify(
+        self, *, is_dry_run: bool = False, on_progress: OnProgress | None = None
+    ) -> Reclassification:
+        """Have the worker judge all events by the rules of its own settings, read anew."""
+        told = self._follow("/v1/reclassify", {"is_dry_run": is_dry_run}, on_progress)
+        return Reclassification(**{**told, "changes": [Change(**one) for one in told["changes"]]})
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Have the worker note that a recipient may be mailed again."""

@@ -85,6 +85,7 @@ def to_app(
             Route("/v1/backup", door.back_up, methods=["POST"]),
             Route("/v1/erase", door.erase, methods=["POST"]),
             Route("/v1/prune", door.prune, methods=["POST"]),
+            Route("/v1/reclassify", door.reclassify, methods=["POST"]),
             Route("/v1/suppression/lift", door.lift_suppression, methods=["POST"]),
             Route("/v1/suppression/ses-list", door.keep_ses_list, methods=["POST"]),
             Route("/v1/reconciliations", door.keep_reconciliation, methods=["POST"]),
@@ -189,6 +190,15 @@ class _Door:
             return asdict(
                 self._opened.prune(retention, is_dry_run=is_dry_run, on_progress=on_progress)
             )
+
+        return stream_work(work, on_fault=self._note_fault)
+
+    async def reclassify(self, request: Request) -> Response:
+        is_dry_run = json.loads(await _read_body(request, MAX_QUERY_BYTES))["is_dry_run"]
+
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            done = self._opened.reclassify(is_dry_run=is_dry_run, on_progress=on_progress)
+            return asdict(done)
 
         return stream_work(work, on_fault=self._note_fault)
 

@@ -11,6 +11,7 @@ from consumer.settings.model import Settings
 from consumer.settings.section import Section
 from consumer.settings.sections import (
     BatchSettings,
+    ClassificationSettings,
     GrafanaSettings,
     HttpSettings,
     LogSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "DEFAULT_FILE",
     "ENV_PREFIX",
     "BatchSettings",
+    "ClassificationSettings",
     "EndpointSettings",
     "EndpointUser",
     "FilesSettings",

@@ -9,6 +9,7 @@ from consumer.settings.endpoint import EndpointSettings
 from consumer.settings.section import Section
 from consumer.settings.sections import (
     BatchSettings,
+    ClassificationSettings,
     GrafanaSettings,
     HttpSettings,
     LogSettings,
@@ -26,6 +27,7 @@ class Settings(Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    classification: ClassificationSettings = ClassificationSettings()
     batch: BatchSettings = BatchSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()

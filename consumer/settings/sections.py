@@ -148,6 +148,18 @@ class RetentionSettings(Section):
         return self
 
 
+class ClassificationSettings(Section):
+    """Your own rules, as CSV files whose rows go before those that come with duckpost."""
+
+    providers_file: Path | None = Field(
+        None, description="whose mailboxes a domain has: domain, provider, has_feedback_loop"
+    )
+    machine_rules_file: Path | None = Field(
+        None, description="what tells a machine's open or click from a person's"
+    )
+    bounce_rules_file: Path | None = Field(None, description="what a bounce is about")
+
+
 class PrivacySettings(Section):
     """How soon what is to be forgotten has left the disk."""
 

@@ -15,6 +15,7 @@ from consumer.resources import sql_folder
 from consumer.warehouse.archive import sync_folder
 from consumer.warehouse.copies import copy_file, require_room
 from consumer.warehouse.faults import to_open_fault
+from consumer.warehouse.memory import SETTABLE
 from consumer.warehouse.own_sql import make_missing
 from consumer.warehouse.place import Place, locked
 from consumer.warehouse.rule_files import RuleFiles
@@ -36,7 +37,8 @@ class WarehouseOptions:
         report_time_zone: whose days the daily figures are, such as ``Europe/Berlin``.
         store_subject: whether subjects are kept; passed on to who builds the batches.
         min_free_bytes: below this much free disk nothing is written.
-        rule_files: a user's own rules for classifying; None leaves those that are in force.
+        rule_files: a user's own rules for classifying.
+        takes_rules: whether opening puts them into force, or leaves those that are.
     """
 
     memory_limit: str = "512MB"
@@ -45,7 +47,8 @@ class WarehouseOptions:
     report_time_zone: str = "UTC"
     store_subject: bool = True
     min_free_bytes: int = 256 * 1024 * 1024
-    rule_files: RuleFiles | None = field(default_factory=RuleFiles)
+    rule_files: RuleFiles = field(default_factory=RuleFiles)
+    takes_rules: bool = True
 
 
 def connect(
@@ -163,9 +166,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -
         connection,
         folder,
         time_zone=options.report_time_zone,
-        rule_files=options.rule_files,
+        rule_files=options.rule_files if options.takes_rules else None,
     )
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")
     make_missing(connection)
+    connection.execute(f"set allowed_configs = ['{SETTABLE}']")
     connection.execute("set lock_configuration = true")

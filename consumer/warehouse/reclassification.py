@@ -19,7 +19,7 @@ from consumer.warehouse.bounces import SAID, Bounces
 from consumer.warehouse.facts import FROZEN, put_fact, read_instant
 from consumer.warehouse.machines import to_machine_verdicts
 from consumer.warehouse.rollups import restated
-from consumer.warehouse.rule_files import RuleFiles, Rules, read_rules
+from consumer.warehouse.rule_files import Rules, read_rules
 from consumer.warehouse.rules import JUDGED_BY
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ def reclassify(
     Raises `SettingsError` for rules that cannot be used.
     """
     began = time.monotonic()
-    files = warehouse.options.rule_files or RuleFiles()
-    rules = read_rules(sql_folder() / "seeds", files)  # 1
+    rules = read_rules(sql_folder() / "seeds", warehouse.options.rule_files)  # 1
     if not is_dry_run:
         warehouse.enforce(rules)  # 2
     bounces = Bounces(rules.bounce_rules)

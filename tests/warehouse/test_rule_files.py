@@ -124,7 +124,7 @@ def test_a_warehouse_does_not_open_with_rules_that_cannot_be_used(tmp_path: Path
     with pytest.raises(SettingsError, match="nothing is changed"):
         open_warehouse(path, options)
 
-    left_alone = WarehouseOptions(min_free_bytes=0, rule_files=None)
+    left_alone = WarehouseOptions(min_free_bytes=0, takes_rules=False)
     with (
         open_warehouse(path, left_alone) as opened,
         opened.read("select rule from machine_rules where precedence = 1") as reader,
