@@ -137,7 +137,7 @@ class Changes:
     taken: pa.Table | None = None
 
 
-def add_deltas(
+def add_deltas(  # noqa: PLR0913 - what the steps before found out, each its own fact
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
     changes: Changes,

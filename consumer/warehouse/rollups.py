@@ -8,6 +8,7 @@ right too, and `compact` makes them one.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 import duckdb
@@ -17,6 +18,8 @@ from consumer.warehouse.facts import FROZEN, read_instant
 
 # Past this many rows a batch folds them in: reading them costs each question more than that.
 MOST_DELTAS: Final = 100_000
+# Events that are counted again at once, by whole days: what is grouped has to fit into memory.
+_RECOUNTED_AT_ONCE: Final = 1_000_000
 
 _DIMENSIONS: Final = (
     *("account", "region", "configuration_set", "identity", "source", "from_domain", "provider"),
@@ -143,15 +146,33 @@ def recompute(
     frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
     if frozen is not None:
         start = frozen if start is None else max(start, frozen)
-    for table, (hour, _, _) in _HOURLY.items():
+    for (table, (hour, _, _)), axis in zip(_HOURLY.items(), _COVERED, strict=True):
         connection.execute(f"delete from {table} where {_between('period', start, end)}")
-        rows = _recount(hour, start, end, frozen=frozen)
-        connection.execute(f"insert into {table} by name {_to_hourly(table, rows)}")
-    for axis in _COVERED:
         days = _between("axis_day", start, end)
         connection.execute(f"delete from rollup_coverage where axis = '{axis}' and {days}")
-        rows = _recount(axis, start, end, frozen=frozen)
-        connection.execute(f"insert into rollup_coverage by name {_to_coverage(axis, rows)}")
+        for stretch in _to_stretches(connection, hour):
+            rows = _recount(hour, start, end, frozen=frozen, stretch=stretch)
+            connection.execute(f"insert into {table} by name {_to_hourly(table, rows)}")
+            rows = _recount(axis, start, end, frozen=frozen, stretch=stretch)
+            connection.execute(f"insert into rollup_coverage by name {_to_coverage(axis, rows)}")
+
+
+def _to_stretches(connection: duckdb.DuckDBPyConnection, hour: str) -> list[str]:
+    """Conditions on an axis's hour that share all time out, by how many events lie where.
+
+    Days of UTC: one of another zone may lie in two stretches, and has two rows of each key then.
+    """
+    column = {"event_hour": "event_at", "cohort_hour": "sent_at"}[hour]
+    days = connection.execute(
+        f"select date_trunc('day', {column}) as day, count(*) from events group by day order by day"
+    ).fetchall()
+    cuts, held = [], 0
+    for day, events in days:
+        if held and held + events > _RECOUNTED_AT_ONCE:
+            cuts.append(day)
+            held = 0
+        held += events
+    return [_between(hour, since, until) for since, until in pairwise([None, *cuts, None])]
 
 
 def compact(connection: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> None:
@@ -237,16 +258,21 @@ def copy_frozen(table: str, frozen: datetime) -> str:
 
 
 def _recount(
-    column: str, start: datetime | None, end: datetime | None, *, frozen: datetime | None
+    column: str,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    frozen: datetime | None,
+    stretch: str = "true",
 ) -> str:
     """Count the events again whose ``column`` lies between, with what remains of pruned ones."""
-    within = _between(f"o.{column}", start, end)
+    within = f"{_between(column, start, end)} and {stretch}"
     if frozen is None:
         return f"{_FROM_EVENTS} where {within}"
     # failures may be kept for longer: they are among what remains
     return (
         f"{_FROM_EVENTS} where {within} and {_between('o.sent_at', frozen, None)} "
-        f"union all by name select * from ({_FROM_REMAINS}) where {_between(column, start, end)}"
+        f"union all by name select * from ({_FROM_REMAINS}) where {within}"
     )
 
 

@@ -305,6 +305,17 @@ def test_recomputing_makes_the_same_rollups_whole_or_for_some_days(desk: "Desk")
     assert expected == rolled(desk)
 
 
+def test_recomputing_in_stretches_makes_the_same_rollups(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_split(desk, to_stream(9, 10), new_random(9), 40)
+    expected = rolled(desk)
+    monkeypatch.setattr("consumer.warehouse.rollups._RECOUNTED_AT_ONCE", 10)
+    recompute(connection_of(desk.warehouse))
+    assert expected == rolled(desk)
+    assert [] == desk.faults()
+
+
 def test_verify_finds_a_rollup_that_says_something_else(desk: "Desk") -> None:
     desk.write(*to_stream(2, 5))
     connection = connection_of(desk.warehouse)
