@@ -1,8 +1,8 @@
 """A real Apache Kafka broker on loopback, for tests and benchmarks, and short ways to act on it.
 
-KAFKA_UNDER_TEST names one that runs already (``host:port``); it is no setting of duckpost, which
-refuses unknown names of its own prefix. Otherwise one is started from Maven's artefact, where Java
-and Maven are.
+DUCKPOST_TEST_KAFKA names one that runs already (``host:port``) to the tests, which pass it on as
+KAFKA_UNDER_TEST: duckpost refuses names of its prefix that are no settings. Otherwise one is
+started from Maven's artefact, where Java and Maven are.
 """
 
 import base64
@@ -213,13 +213,13 @@ def _start(jars: Path, folder: Path, ports: dict[str, int]) -> "subprocess.Popen
 def _fetch_jars() -> Path:
     """Let Maven bring the broker into .cache/, once."""
     if shutil.which("java") is None:
-        raise BrokerMissingError("Java is not installed; or name a broker in KAFKA_UNDER_TEST")
+        raise BrokerMissingError("Java is not installed; or name a broker in DUCKPOST_TEST_KAFKA")
     jars = CACHE / "jars"
     if jars.is_dir():
         return jars
     maven = shutil.which("mvn")
     if maven is None:
-        raise BrokerMissingError("Maven is not installed; or name a broker in KAFKA_UNDER_TEST")
+        raise BrokerMissingError("Maven is not installed; or name a broker in DUCKPOST_TEST_KAFKA")
     partial = CACHE / f"jars.{os.getpid()}"
     pom = Path(__file__).with_name("pom.xml")
     target = ("dependency:copy-dependencies", f"-DoutputDirectory={partial}")

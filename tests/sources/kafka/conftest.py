@@ -30,7 +30,7 @@ def _forgotten(forgotten_sockets: None) -> None:
 def started_broker(broker: Broker) -> Broker:
     """The broker, where its process is ours."""
     if broker.process is None:
-        pytest.skip("the broker in KAFKA_UNDER_TEST is not ours to pause")
+        pytest.skip("the broker in DUCKPOST_TEST_KAFKA is not ours to pause")
     return broker
 
 
