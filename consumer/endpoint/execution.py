@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, TypeVar
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.wire import Gone
 from consumer.errors import StatementFault
-from consumer.warehouse.publication import Publication, Role
+from consumer.warehouse.publication import Publication
+from consumer.warehouse.published import Role
 from consumer.warehouse.reader import Reader
 
 _T = TypeVar("_T")

@@ -9,6 +9,7 @@ from consumer.endpoint.authentication import Doorkeeper, User
 from consumer.endpoint.counts import Counts
 from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
+from consumer.endpoint.statements.admission import admit
 from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse
 
@@ -54,5 +55,9 @@ def open_endpoint(
         tls=open_tls(settings),
     )
     return Endpoint(
-        lambda: warehouse.publish(on_broken=on_broken), Doorkeeper(users), options, bound, counts
+        lambda: warehouse.publish(admit=admit, on_broken=on_broken),
+        Doorkeeper(users),
+        options,
+        bound,
+        counts,
     )

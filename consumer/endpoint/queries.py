@@ -10,7 +10,7 @@ from consumer.endpoint.statements import kinds, planning
 from consumer.endpoint.statements.tokens import Token
 from consumer.endpoint.variables import Variables
 from consumer.endpoint.wire import Wire
-from consumer.warehouse.publication import Role
+from consumer.warehouse.published import Role
 from consumer.warehouse.reader import Column, Reader
 
 ToParameter = Callable[[int], str]

@@ -1,26 +1,35 @@
 """What other programs may read: for each role a catalog in memory, with the views it may see.
 
-A role's catalog has the schema ``public`` with its views, ``pg`` and ``info`` with what clients of
-PostgreSQL look up (sql/postgres), and ``own``, which nobody is let into. Its readers search in no
+A role's catalog has the schemas ``public`` with its views, ``my`` with what users made, ``pg`` and
+``info`` with what clients of PostgreSQL look up (sql/postgres), and ``own``, which nobody is let
+into. Its readers search in no
 other catalog, so an unqualified name never reaches a table of the file. Catalogs in memory are
 made in milliseconds, and gone with the process.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 import duckdb
 
 from consumer.resources import sql_folder
 from consumer.warehouse.faults import translated
+from consumer.warehouse.noting import note_published
+from consumer.warehouse.own_publication import SCHEMA, Admit, publish_own
+from consumer.warehouse.published import (
+    ROLES,
+    Published,
+    Relations,
+    Role,
+    find_columns,
+    quote,
+    to_catalog,
+)
 from consumer.warehouse.reader import Reader
-from consumer.warehouse.redaction import KEY, KEY_RELATION, MACROS, redact
-
-Role = Literal["reader", "support"]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
+from consumer.warehouse.redaction import KEY_RELATION, MACROS, to_query
 
 # Views are published without being named. Tables are not, until they are.
 TABLES: Final = frozenset(
@@ -59,35 +68,13 @@ _SEARCHED: Final = ("pg", "public")
 _HIDDEN_SCHEMA: Final = "own"
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedColumn:
-    """A column of a published relation, with the warehouse's type."""
-
-    name: str
-    data_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a role may read.
-
-    Attributes:
-        columns: of each relation of ``public``, by its name.
-        catalogue: names of the relations in ``pg`` and ``info``.
-        macros: functions of ``public`` and ``pg``.
-    """
-
-    columns: dict[str, tuple[PublishedColumn, ...]]
-    catalogue: dict[str, frozenset[str]]
-    macros: frozenset[str]
-
-
 class Publication:
     """The roles' catalogs of one open warehouse.
 
     Args:
         connection: the warehouse's; only cursors of it are used.
         secret: the warehouse's key, that hashes shown to readers are derived from.
+        admit: decides which of the statements in `my` are served.
         on_lost: called when the instance fails for good under a reader.
     """
 
@@ -96,9 +83,11 @@ class Publication:
         connection: duckdb.DuckDBPyConnection,
         secret: bytes,
         *,
+        admit: Admit,
         on_lost: Callable[[duckdb.Error], None],
     ) -> None:
         self._connection = connection
+        self._admit = admit
         self._on_lost = on_lost
         self.published: dict[Role, Published] = {}
         with translated("publishing views to the SQL endpoint"):
@@ -110,14 +99,14 @@ class Publication:
     def open_reader(self, role: Role) -> Reader:
         """Open a cursor that searches in the role's catalog alone."""
         cursor = self._connection.cursor()
-        path = ",".join(f"{_to_catalog(role)}.{schema}" for schema in _SEARCHED)
+        path = ",".join(f"{to_catalog(role)}.{schema}" for schema in _SEARCHED)
         cursor.execute(f"set search_path = '{path}'")
         return Reader(cursor, self._on_lost)
 
     def _publish(self, cursor: duckdb.DuckDBPyConnection, role: Role, secret: bytes) -> Published:
-        catalog = _to_catalog(role)
+        catalog = to_catalog(role)
         cursor.execute(f"attach if not exists ':memory:' as {catalog}")
-        for schema in (_HIDDEN_SCHEMA, "public", "pg", "info"):
+        for schema in (_HIDDEN_SCHEMA, "public", SCHEMA, "pg", "info"):
             cursor.execute(f"drop schema if exists {catalog}.{schema} cascade")
             cursor.execute(f"create schema {catalog}.{schema}")
         cursor.execute(f"use {catalog}.{_HIDDEN_SCHEMA}")
@@ -125,74 +114,46 @@ class Publication:
         key = hashlib.blake2b(b"tokens shown to readers", key=secret, digest_size=32).hexdigest()
         cursor.execute(f"insert into {KEY_RELATION} values (?)", [key])
         cursor.execute(MACROS)
-        columns = {
-            name: tuple(self._publish_view(cursor, role, name, found))
-            for name, found in self._find_relations(cursor)
-        }
-        self._note_relations(cursor, catalog)
+        columns = self._publish_relations(cursor, role)
         cursor.execute(f"set search_path = '{catalog}.pg,{catalog}.public'")
         self._publish_macros(cursor, catalog)
-        self._note_functions(cursor, catalog)
+        macros = _find_macros(cursor, catalog, "public")
+        published = publish_own(
+            cursor,
+            role,
+            self._database,
+            Published(columns, macros),
+            admit=self._admit,
+        )
+        note_published(cursor, self._database, catalog)
         for file in sorted((sql_folder() / "postgres").glob("*.sql")):
             cursor.execute(file.read_text(encoding="utf-8"))
         catalogue = {
-            schema: frozenset(_names(cursor, "duckdb_tables", "table", catalog, schema))
-            | frozenset(_names(cursor, "duckdb_views", "view", catalog, schema))
+            schema: frozenset(
+                name
+                for kind in ("table", "view")
+                for name in find_columns(cursor, catalog, schema, kind)
+            )
             for schema in ("pg", "info")
         }
-        macros = {
-            name
-            for schema in _SEARCHED
-            for name in _names(cursor, "duckdb_functions", "function", catalog, schema)
+        return replace(
+            published, catalogue=catalogue, macros=macros | _find_macros(cursor, catalog, "pg")
+        )
+
+    def _publish_relations(self, cursor: duckdb.DuckDBPyConnection, role: Role) -> Relations:
+        """Make views over the warehouse's own, redacted where the role asks for it."""
+        tables = find_columns(cursor, self._database, "main", "table")
+        columns = find_columns(cursor, self._database, "main", "view") | {
+            name: found for name, found in tables.items() if name in TABLES
         }
-        return Published(columns, catalogue, frozenset(macros))
-
-    def _find_relations(
-        self, cursor: duckdb.DuckDBPyConnection
-    ) -> Iterator[tuple[str, list[PublishedColumn]]]:
-        rows = cursor.execute(
-            """
-            select c.table_name, c.column_name, c.data_type
-            from duckdb_columns() as c
-            where c.database_name = ? and c.schema_name = 'main' and not c.internal
-                and (
-                    c.table_name in (select unnest(?::varchar[]))
-                    or c.table_name in (
-                        select v.view_name from duckdb_views() as v
-                        where v.database_name = ? and v.schema_name = 'main' and not v.internal
-                    )
-                )
-            order by c.table_name, c.column_index
-            """,
-            [self._database, sorted(TABLES), self._database],
-        ).fetchall()
-        found: dict[str, list[PublishedColumn]] = {}
-        for relation, name, data_type in rows:
-            found.setdefault(relation, []).append(PublishedColumn(name, data_type))
-        yield from found.items()
-
-    def _publish_view(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        role: Role,
-        name: str,
-        columns: Iterable[PublishedColumn],
-    ) -> Iterator[PublishedColumn]:
-        """Make a view over the warehouse's own, redacted where the role asks for it."""
-        selected = []
-        for column in columns:
-            quoted = _quote(column.name)
-            shown = quoted if role == "support" else redact(column.name, column.data_type)
-            data_type = column.data_type
-            if shown is None:
-                # raw bytes are withheld too; what remains to be seen is that there is a column
-                shown = f"null::{data_type}"
-            selected.append(shown if shown == quoted else f"{shown} as {quoted}")
-            yield PublishedColumn(column.name, data_type)
-        query = f"select {', '.join(selected)} from {_quote(self._database)}.main.{_quote(name)}"
-        if KEY in query:
-            query += f" cross join {KEY_RELATION}"
-        cursor.execute(f"create view public.{_quote(name)} as {query}")
+        for name, found in columns.items():
+            query = to_query(
+                f"{quote(self._database)}.main.{quote(name)}",
+                found,
+                is_redacted=role != "support",
+            )
+            cursor.execute(f"create view public.{quote(name)} as {query}")
+        return columns
 
     def _publish_macros(self, cursor: duckdb.DuckDBPyConnection, catalog: str) -> None:
         """Make them anew there: a macro's own macros are looked up where it is called from."""
@@ -213,63 +174,13 @@ class Publication:
                     )
                     del waiting[name]
 
-    def _note_functions(self, cursor: duckdb.DuckDBPyConnection, catalog: str) -> None:
-        cursor.execute(
-            """
-            create table own.functions as
-            select f.function_name as name, f.parameters from duckdb_functions() as f
-            where f.database_name = ? and f.schema_name = 'public'
-            """,
-            [catalog],
-        )
 
-    def _note_relations(self, cursor: duckdb.DuckDBPyConnection, catalog: str) -> None:
-        """Note what is published and what its comments say, for the catalogue to be made of."""
-        cursor.execute(
-            """
-            create table own.relations as
-            select v.view_name as name, w.comment
-            from duckdb_views() as v
-            left join (
-                select view_name as name, comment from duckdb_views()
-                where database_name = $file and schema_name = 'main'
-                union all
-                select table_name, comment from duckdb_tables()
-                where database_name = $file and schema_name = 'main'
-            ) as w on w.name = v.view_name
-            where v.database_name = $catalog and v.schema_name = 'public'
-            """,
-            {"file": self._database, "catalog": catalog},
-        )
-        cursor.execute(
-            """
-            create table own.columns as
-            select c.table_name as relation, c.column_name as name, c.column_index as position,
-                c.data_type, w.comment
-            from duckdb_columns() as c
-            left join duckdb_columns() as w
-                on w.database_name = $file and w.schema_name = 'main'
-                and w.table_name = c.table_name and w.column_name = c.column_name
-            where c.database_name = $catalog and c.schema_name = 'public'
-            """,
-            {"file": self._database, "catalog": catalog},
-        )
-
-
-def _names(
-    cursor: duckdb.DuckDBPyConnection, source: str, kind: str, catalog: str, schema: str
-) -> list[str]:
+def _find_macros(cursor: duckdb.DuckDBPyConnection, catalog: str, schema: str) -> frozenset[str]:
     rows = cursor.execute(
-        f"select distinct {kind}_name from {source}() where database_name = ? and schema_name = ?",
+        """
+        select distinct function_name from duckdb_functions()
+        where database_name = ? and schema_name = ?
+        """,
         [catalog, schema],
     ).fetchall()
-    return [name for (name,) in rows]
-
-
-def _to_catalog(role: Role) -> str:
-    """No file is called so: the roles' catalogs must not meet the warehouse's own name."""
-    return f"duckpost_to_{role}"
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return frozenset(name for (name,) in rows)

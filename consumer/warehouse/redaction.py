@@ -5,7 +5,10 @@ this list does not name comes as NULL, so that a new one gives nothing away unti
 Whoever asks sees the redacted column alone: filters and functions never touch what is under it.
 """
 
+from collections.abc import Iterable
 from typing import Final
+
+from consumer.warehouse.published import PublishedColumn, quote
 
 KEY_RELATION: Final = "own.redaction_key"
 
@@ -54,20 +57,23 @@ _SAFE_TYPES: Final = (
 )  # fmt: skip
 
 # Each takes what is there, and the key. That comes from a table, by a join of its one row: as a
-# constant it would show in plans.
+# constant it would show in plans. A pattern is met by what `regexp_replace` leaves, as DuckDB
+# compiles those of `regexp_matches` and `regexp_extract` anew whenever a statement is planned, for
+# every column that a relation has, asked for or not.
 KEY: Final = "redaction_key.secret"
 MACROS: Final = r"""
 create macro own.token(written, secret) as substr(sha256(secret || lower(written)), 1, 16);
-create macro own.has_address(written) as regexp_matches(written, '(?i)@|%40|=40|\x{FF20}|&#0*64;');
 create macro own.masked(written, secret) as case
-    when regexp_matches(written, '^~[0-9a-f]{16,32}@[^@ ]*$') then written
-    when contains(written, '@') then '~' || own.token(written, secret) || coalesce(
-        '@' || nullif(regexp_extract(written, '.*@\s*([A-Za-z0-9.-]+)', 1), ''), ''
+    when regexp_replace(written, '^~[0-9a-f]{16,32}@[^@\s]*$', '') = '' then written
+    else '~' || own.token(written, secret) || rtrim(
+        -- matches whatever is there, so that nothing else of it is left
+        regexp_replace(written, '(?s)^(?:.*@\s*([A-Za-z0-9.-]*))?.*$', '@\1'), '@'
     )
-    else '~' || own.token(written, secret)
 end;
 create macro own.named(written, secret) as case
-    when own.has_address(written) then own.masked(written, secret) else written
+    when regexp_replace(written, '@|%40|=40|\x{FF20}|\x{FE6B}|&#|&commat', '') <> written
+        then own.masked(written, secret)
+    else written
 end;
 create macro own.coded(written, secret) as nullif(trim(regexp_extract(
     written,
@@ -99,7 +105,7 @@ def is_decided(name: str, data_type: str) -> bool:
 
 def redact(name: str, data_type: str) -> str | None:
     """The SQL that takes the place of a column; None where nothing of it may be seen."""
-    quoted = '"' + name.replace('"', '""') + '"'
+    quoted = quote(name)
     if data_type.split("(", 1)[0].split(" ", 1)[0] in _SAFE_TYPES and not data_type.endswith("]"):
         return quoted
     if name in WITHHELD:
@@ -116,3 +122,17 @@ def redact(name: str, data_type: str) -> str | None:
     return next(
         (f"own.{step}({quoted}, {KEY})" for step, names in steps.items() if name in names), None
     )
+
+
+def to_query(relation: str, columns: Iterable[PublishedColumn], *, is_redacted: bool) -> str:
+    """The SELECT of a view over ``relation``, a name as SQL, that shows its columns to a role."""
+    selected = []
+    for column in columns:
+        quoted = quote(column.name)
+        shown = redact(column.name, column.data_type) if is_redacted else quoted
+        if shown is None:
+            # raw bytes are withheld too; what remains to be seen is that there is a column
+            shown = f"null::{column.data_type}"
+        selected.append(shown if shown == quoted else f"{shown} as {quoted}")
+    query = f"select {', '.join(selected)} from {relation}"
+    return f"{query} cross join {KEY_RELATION}" if KEY in query else query

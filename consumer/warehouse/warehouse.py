@@ -28,6 +28,7 @@ from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
+from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
@@ -239,17 +240,18 @@ class Warehouse:
         with self._lock:
             return self._archive is not None and self._archive.current == file
 
-    def publish(self, *, on_broken: Callable[[], None]) -> Publication:
+    def publish(self, *, admit: Admit, on_broken: Callable[[], None]) -> Publication:
         """Make what other programs may read, for each role; it ends when the warehouse closes.
 
-        ``on_broken`` is called when the instance fails for good under one of them.
+        ``admit`` decides which of users' own statements are served, ``on_broken`` is called when
+        the instance fails for good under one of them.
         """
 
         def note(error: duckdb.Error) -> None:
             self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
             on_broken()
 
-        return Publication(self._connection, self.secret, on_lost=note)
+        return Publication(self._connection, self.secret, admit=admit, on_lost=note)
 
     def result_of(self, batch_id: UUID) -> WriteResult | None:
         """What the ledger says of a batch, None where it has none: settles an open outcome."""

@@ -1,4 +1,5 @@
--- What is published, as PostgreSQL's catalogue tells it: views in the schema public.
+-- What is published, as PostgreSQL's catalogue tells it: views in the schema public, and
+-- in the schema my what users made.
 
 -- grain: one row per schema
 create table pg.pg_namespace as
@@ -8,15 +9,18 @@ select
     10::uinteger as nspowner,
     null::varchar[] as nspacl
 from (
-    values (11, 'pg_catalog'), (2200, 'public'), (13000, 'information_schema')
+    values (11, 'pg_catalog'),
+    (2200, 'public'),
+    (13000, 'information_schema'),
+    (16000, 'my')
 ) as v (oid, nspname);
 
 -- grain: one row per relation
 create table pg.pg_class as
 select
-    (16384 + row_number() over (order by r.name))::uinteger as oid,
+    (16384 + row_number() over (order by r.schema desc, r.name asc))::uinteger as oid,
     r.name as relname,
-    2200::uinteger as relnamespace,
+    n.oid as relnamespace,
     0::uinteger as reltype,
     0::uinteger as reloftype,
     10::uinteger as relowner,
@@ -33,7 +37,7 @@ select
     'v' as relkind,
     (
         select count(*) from own.columns as c
-        where c.relation = r.name)::smallint
+        where c.schema = r.schema and c.relation = r.name)::smallint
         as relnatts,
     0::smallint as relchecks,
     false as relhasrules,
@@ -52,7 +56,8 @@ select
     null::varchar[] as reloptions,
     null::varchar as relpartbound,
     0::uinteger as tableoid
-from own.relations as r;
+from own.relations as r
+inner join pg.pg_namespace as n on r.schema = n.nspname;
 
 -- grain: one row per column of a relation
 create table pg.pg_attribute as
@@ -93,7 +98,9 @@ select
     null::varchar[] as attfdwoptions,
     null::varchar as attmissingval
 from own.columns as c
-inner join pg.pg_class as k on c.relation = k.relname
+inner join pg.pg_namespace as n on c.schema = n.nspname
+inner join pg.pg_class as k
+    on c.relation = k.relname and n.oid = k.relnamespace
 inner join pg.pg_type as t on t.typname = own.pg_type_name(c.data_type);
 
 -- grain: one row per comment
@@ -104,7 +111,8 @@ select
     0 as objsubid,
     r.comment as description
 from own.relations as r
-inner join pg.pg_class as k on r.name = k.relname
+inner join pg.pg_namespace as n on r.schema = n.nspname
+inner join pg.pg_class as k on r.name = k.relname and n.oid = k.relnamespace
 where r.comment is not null
 union all
 select
@@ -113,7 +121,9 @@ select
     c.position,
     c.comment
 from own.columns as c
-inner join pg.pg_class as k on c.relation = k.relname
+inner join pg.pg_namespace as n on c.schema = n.nspname
+inner join pg.pg_class as k
+    on c.relation = k.relname and n.oid = k.relnamespace
 where c.comment is not null;
 
 -- grain: one row per database: there is one
@@ -217,9 +227,9 @@ from (
 -- grain: one row per function that is published beside DuckDB's own
 create table pg.pg_proc as
 select
-    (20000 + row_number() over (order by f.name))::uinteger as oid,
+    (20000 + row_number() over (order by f.schema desc, f.name asc))::uinteger as oid,
     f.name as proname,
-    2200::uinteger as pronamespace,
+    n.oid as pronamespace,
     10::uinteger as proowner,
     14::uinteger as prolang,
     1::float as procost,
@@ -230,7 +240,7 @@ select
     false as prosecdef,
     false as proleakproof,
     false as proisstrict,
-    false as proretset,
+    f.is_table as proretset,
     'i' as provolatile,
     's' as proparallel,
     len(f.parameters)::smallint as pronargs,
@@ -242,7 +252,8 @@ select
     f.parameters as proargnames,
     '' as prosrc,
     null::varchar[] as proacl
-from own.functions as f;
+from own.functions as f
+inner join pg.pg_namespace as n on f.schema = n.nspname;
 
 -- grain: one row per language
 create table pg.pg_language as
@@ -296,11 +307,12 @@ where false;
 
 create view pg.pg_views as
 select
-    'public' as schemaname,
+    n.nspname as schemaname,
     k.relname as viewname,
     'duckpost' as viewowner,
     null::varchar as definition
-from pg.pg_class as k;
+from pg.pg_class as k
+inner join pg.pg_namespace as n on k.relnamespace = n.oid;
 
 create view pg.pg_matviews as
 select

@@ -14,7 +14,7 @@ from pg.pg_namespace as n;
 create view info.tables as
 select
     'duckpost' as table_catalog,
-    'public' as table_schema,
+    n.nspname as table_schema,
     k.relname as table_name,
     'VIEW' as table_type,
     null::varchar as self_referencing_column_name,
@@ -25,12 +25,13 @@ select
     'NO' as is_insertable_into,
     'NO' as is_typed,
     null::varchar as commit_action
-from pg.pg_class as k;
+from pg.pg_class as k
+inner join pg.pg_namespace as n on k.relnamespace = n.oid;
 
 create view info.views as
 select
     'duckpost' as table_catalog,
-    'public' as table_schema,
+    n.nspname as table_schema,
     k.relname as table_name,
     null::varchar as view_definition,
     'NONE' as check_option,
@@ -39,12 +40,13 @@ select
     'NO' as is_trigger_updatable,
     'NO' as is_trigger_deletable,
     'NO' as is_trigger_insertable_into
-from pg.pg_class as k;
+from pg.pg_class as k
+inner join pg.pg_namespace as n on k.relnamespace = n.oid;
 
 create view info.columns as
 select
     'duckpost' as table_catalog,
-    'public' as table_schema,
+    n.nspname as table_schema,
     k.relname as table_name,
     a.attname as column_name,
     a.attnum::integer as ordinal_position,
@@ -93,19 +95,21 @@ select
     'NO' as is_updatable
 from pg.pg_attribute as a
 inner join pg.pg_class as k on a.attrelid = k.oid
+inner join pg.pg_namespace as n on k.relnamespace = n.oid
 inner join pg.pg_type as t on a.atttypid = t.oid;
 
 create view info.routines as
 select
     'duckpost' as specific_catalog,
-    'public' as specific_schema,
+    n.nspname as specific_schema,
     p.proname as specific_name,
     'duckpost' as routine_catalog,
-    'public' as routine_schema,
+    n.nspname as routine_schema,
     p.proname as routine_name,
     'FUNCTION' as routine_type,
     'text' as data_type
-from pg.pg_proc as p;
+from pg.pg_proc as p
+inner join pg.pg_namespace as n on p.pronamespace = n.oid;
 
 create table info.table_constraints (
     constraint_catalog varchar,

@@ -25,9 +25,28 @@ create macro pg.pg_postmaster_start_time() as now();
 create macro pg.pg_typeof(x) as own.standard_name(own.pg_type_name(typeof(x)));
 create macro pg.pg_encoding_to_char(encoding) as 'UTF8';
 create macro pg.pg_get_userbyid(role_oid) as 'duckpost';
-create macro pg.pg_table_is_visible(relation_oid) as true;
+-- What is in my is named with its schema.
+create macro pg.pg_table_is_visible(relation_oid) as (
+    coalesce(
+        (
+            select found_v.relnamespace <> 16000
+            from pg.pg_class as found_v
+            where found_v.oid = relation_oid
+        ),
+        true
+    )
+);
 create macro pg.pg_type_is_visible(type_oid) as true;
-create macro pg.pg_function_is_visible(function_oid) as true;
+create macro pg.pg_function_is_visible(function_oid) as (
+    coalesce(
+        (
+            select found_v.pronamespace <> 16000
+            from pg.pg_proc as found_v
+            where found_v.oid = function_oid
+        ),
+        true
+    )
+);
 create macro pg.pg_get_expr(
     expression, relation_oid, is_pretty := false
 ) as null::varchar;
@@ -109,7 +128,10 @@ create macro pg.to_regclass(written) as (
             select found_k.oid
             from pg.pg_class as found_k
             where
-                found_k.relname
+                case
+                    when found_k.relnamespace = 16000 then 'my.' || found_k.relname
+                    else found_k.relname
+                end
                 = replace(regexp_replace(written, '^"?public"?\.', ''), '"', '')
         ),
         case regexp_replace(written, '^pg_catalog\.', '')

@@ -15,13 +15,31 @@ from consumer.endpoint.authentication import Doorkeeper, User
 from consumer.endpoint.counts import Counts
 from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
+from consumer.endpoint.statements.admission import admit
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.publication import Publication
 
 PASSWORDS = {"reader": "a password for tests", "support": "another one for tests"}
 CANARY = "canary.person"
 ADDRESS = f"{CANARY}@example.net"
+
+
+# What a user may have made; own.second comes before what it reads, as after a rebuild.
+OWN = (
+    "create view my.mailed as select recipient, recipient_domain, event_type from events",
+    "create view my.plain as (select upper(recipient) as who, 1 as n from my.mailed)",
+    "create view my.raw as select recipient as who from main.events",
+    "create view my.settings as select name, value from duckdb_settings()",
+    (
+        "create table my.copied as "
+        "select recipient, recipient as who, 'x' as region, 1 as n from events"
+    ),
+    "create macro my.double(x, times := 2) as x * times",
+    "create macro my.mail_of(kind) as table select recipient from events where event_type = kind",
+    "create macro my.peek() as (select min(recipient) from main.events)",
+)
 
 
 def make_events() -> list[dict[str, Any]]:
@@ -109,12 +127,14 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
             for decoded in decode(envelope):
                 builder.add(decoded)
         opened.write(builder.finish())
+        for statement in OWN:
+            opened.change("making test data", lambda c, s=statement: apply_own(c, parse_own(c, s)))  # type: ignore[misc]  # bound now
         yield opened
 
 
 @pytest.fixture(scope="session")
 def publication(warehouse: Warehouse) -> Publication:
-    return warehouse.publish(on_broken=lambda: None)
+    return warehouse.publish(admit=admit, on_broken=lambda: None)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.functions import ALLOWED, ALLOWED_TABLES
-from consumer.warehouse.publication import Published
+from consumer.warehouse.published import Published
 
 MOST_QUERY_NODES: Final = 300  # planning a chain of set operations takes time by its square
+OWN: Final = "my"  # the schema of what users made
 _NOWHERE: Final = 2**63
 
 _NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -162,22 +163,30 @@ class _Check:
             raise Refusal("0A000", "AT is not supported here", at=_at(node))
         if not schema and name.lower() in scope.names:
             return
-        own = schema in ("", "public") and _has(self._published.columns, name)
-        listed = (not schema and _has(self._published.catalogue["pg"], name)) or (
-            schema == "info" and _has(self._published.catalogue["info"], name)
+        own = (schema in ("", "public") and _has(self._published.columns, name)) or (
+            schema == OWN and _has(self._published.own_columns, name)
+        )
+        listed = (not schema and _has(self._published.catalogue.get("pg", ()), name)) or (
+            schema == "info" and _has(self._published.catalogue.get("info", ()), name)
         )
         if not own and not listed:
             raise Refusal("42P01", f'relation "{shown}" does not exist', at=_at(node))
 
     def _table_function(self, node: dict[str, Any]) -> None:
         name = node["function_name"].lower()
-        allowed = ALLOWED_TABLES | self._published.macros
-        if node.get("schema") not in ("", None, "info") or name not in allowed:
+        schema = node.get("schema") or ""
+        allowed = (
+            self._published.own_macros if schema == OWN else ALLOWED_TABLES | self._published.macros
+        )
+        if schema not in ("", "info", OWN) or name not in allowed:
             raise Refusal("42501", f"permission denied for function {name}", at=_at(node))
 
     def _function(self, node: dict[str, Any]) -> None:
         name = node["function_name"].lower()
-        if node.get("catalog") or node.get("schema") not in ("", None, "public", "info"):
+        schema = node.get("schema") or ""
+        if schema == OWN and not node.get("catalog") and name in self._published.own_macros:
+            return
+        if node.get("catalog") or schema not in ("", "public", "info"):
             raise Refusal("42883", f"function {name} does not exist", at=_at(node))
         if name not in ALLOWED and name not in self._published.macros:
             raise Refusal("42501", f"permission denied for function {name}", at=_at(node))

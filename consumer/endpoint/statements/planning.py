@@ -9,7 +9,7 @@ from consumer.endpoint.statements import guard, inference
 from consumer.endpoint.statements.rewriting import Rewritten, rewrite
 from consumer.endpoint.statements.tokens import Token
 from consumer.errors import StatementFault
-from consumer.warehouse.publication import Published
+from consumer.warehouse.published import Published
 from consumer.warehouse.reader import Column, Reader, find_position
 
 T = TypeVar("T")
@@ -51,7 +51,8 @@ def infer(
     """The types of a query's parameters, after it was checked. Raises `Refusal`."""
     node = _check(reader, rewrite(tokens, user=user), published)
     count = inference.count_parameters(tokens)
-    columns = {name.lower(): found for name, found in published.columns.items()}
+    everything = published.own_columns | published.columns
+    columns = {name.lower(): found for name, found in everything.items()}
     return inference.infer_types(node, given, count, columns)
 
 

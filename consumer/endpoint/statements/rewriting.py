@@ -22,7 +22,7 @@ from consumer.endpoint.statements.tokens import Token, to_literal
 DATABASE: Final = "duckpost"
 _REG: Final = frozenset({"regclass", "regtype", "regproc", "regprocedure", "regnamespace"})
 _SAME: Final = {"json_build_object": "json_object", "json_build_array": "json_array"}
-_SCHEMAS: Final = frozenset({"public", "pg_catalog", "information_schema"})
+_SCHEMAS: Final = frozenset({"public", "my", "pg_catalog", "information_schema"})
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ class _Rewriting:
     def _qualifier(self, token: Token) -> None:
         """Leave out what need not be said, so that our own names are found first."""
         word = token.word
-        if word == "public" or (word == DATABASE and self._after(2).word not in _SCHEMAS):
+        if word in ("public", "my") or (word == DATABASE and self._after(2).word not in _SCHEMAS):
             self._put(token.text, token)
             return
         if word == "information_schema":
