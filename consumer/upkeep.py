@@ -1,4 +1,4 @@
-"""What a worker does by itself, rarely: what retention and erasure ask for."""
+"""What a worker does by itself, rarely: what retention, erasure and the alert on its disk need."""
 
 import threading
 import time
@@ -13,11 +13,13 @@ import structlog
 from consumer.errors import CommitOutcomeUnknown, DuckpostError
 from consumer.settings import PrivacySettings
 from consumer.warehouse import Warehouse
+from consumer.warehouse.disk import look_at_disk, note_disk
 from consumer.warehouse.retention import Retention, prune
 
 # The first look comes that late, too: a rewrite that fails is not tried again in a circle.
 LOOK_SECS: Final = 3_600.0
 PRUNE_SECS: Final = 86_400.0
+DISK_SECS: Final = 300.0
 
 
 class _Ended(Exception):  # noqa: N818 - no error: the worker ends between two slices
@@ -27,13 +29,16 @@ class _Ended(Exception):  # noqa: N818 - no error: the worker ends between two s
 class Upkeep:
     """Looks every hour whether something is due, on a thread of its own, between two batches.
 
+    What the disk has free is noted more often, and at once: a disk fills within an hour.
+
     Args:
         warehouse: the worker's.
         settings: how long an erasure waits for the file's rewrite.
         retention: how long what is kept; what is older goes once a day.
         on_rewrite_due: called once the file is to be rewritten.
         on_broken: called when pruning finds the warehouse failed for good.
-        look_secs: how often to look.
+        look_secs: how often to look whether something is due.
+        disk_secs: how often to note the disk.
     """
 
     def __init__(  # noqa: PLR0913 - what is due, and whom to tell
@@ -45,6 +50,7 @@ class Upkeep:
         on_rewrite_due: Callable[[], None],
         on_broken: Callable[[], None],
         look_secs: float = LOOK_SECS,
+        disk_secs: float = DISK_SECS,
     ) -> None:
         self._warehouse = warehouse
         self._after = timedelta(days=settings.erase_rewrite_days)
@@ -52,6 +58,7 @@ class Upkeep:
         self._on_rewrite_due = on_rewrite_due
         self._on_broken = on_broken
         self._look_secs = look_secs
+        self._disk_secs = disk_secs
         self._pruned_at: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -71,19 +78,32 @@ class Upkeep:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.wait(self._look_secs):
-            if self._is_prune_due():
-                try:
+        look_at = time.monotonic() + self._look_secs
+        try:
+            self._note_disk()
+            while not self._ended.wait(min(self._disk_secs, look_at - time.monotonic())):
+                self._note_disk()
+                if time.monotonic() < look_at:
+                    continue
+                look_at = time.monotonic() + self._look_secs
+                if self._is_prune_due():
                     self._prune()
-                except _Ended:
+                if self._warehouse.erased.is_due(after=self._after):
+                    self._log.info("file to be rewritten", why="erased addresses")
+                    self._on_rewrite_due()
                     return
-                except CommitOutcomeUnknown:
-                    self._on_broken()
-                    return
-            if self._warehouse.erased.is_due(after=self._after):
-                self._log.info("file to be rewritten", why="erased addresses")
-                self._on_rewrite_due()
-                return
+        except _Ended:
+            return
+        except CommitOutcomeUnknown:
+            self._on_broken()
+
+    def _note_disk(self) -> None:
+        try:
+            note_disk(self._warehouse, look_at_disk(self._warehouse))
+        except CommitOutcomeUnknown:
+            raise
+        except DuckpostError as error:
+            self._log.warning("disk not noted", error=str(error))
 
     def _is_prune_due(self) -> bool:
         if not self._retention.is_set:

@@ -10,6 +10,7 @@ Kind = Literal["stat", "series", "bars", "table", "gauge", "heatmap"]
 
 PERCENT = "percentunit"
 COUNT = "short"
+BYTES = "bytes"
 NOTHING = "nothing in this range"
 
 

@@ -73,6 +73,7 @@ GROUPS: Final = (
             Rule("silence", "A source is silent", "duckpost-pipeline", ("source",)),
             Rule("quarantine_growth", "Quarantine grows", "duckpost-pipeline", ("source",)),
             Rule("lag", "Events come late", "duckpost-pipeline", (), "15m"),
+            Rule("disk", "The disk fills", "duckpost-pipeline", ()),
         ),
     ),
 )

@@ -16,6 +16,8 @@ from consumer.endpoint.opening import bind, open_endpoint
 from consumer.envelope import Envelope
 from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from consumer.warehouse.disk import look_at_disk, note_disk
+from consumer.warehouse.reconciliations import Line, Posture, Reconciliation, keep
 
 Ask = Callable[[str], pa.Table]
 
@@ -39,7 +41,42 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
             for decoded in decode(envelope):
                 builder.add(decoded)
         opened.write(builder.finish())
+        note_disk(opened, look_at_disk(opened))
+        keep(opened, make_reconciliation(now))
         yield opened
+
+
+def make_reconciliation(now: datetime) -> Reconciliation:
+    """Two figures of the day before, one of which nothing explains, and an account that is well."""
+    yesterday = now.date() - timedelta(days=1)
+    scope = (yesterday, "123456789012", "us-east-1", None, None)
+    lines = [
+        Line(
+            *scope,
+            authority="cloudwatch",
+            metric="Send",
+            ours=100,
+            theirs=104,
+            reasons=("simulator",),
+        ),
+        Line(
+            *scope, authority="vdm", metric="COMPLAINT", ours=2, theirs=5, reasons=("unexplained",)
+        ),
+    ]
+    posture = Posture(
+        account="123456789012",
+        region="us-east-1",
+        enforcement_status="HEALTHY",
+        review_status="GRANTED",
+        is_sending_enabled=True,
+        has_production_access=True,
+        max_sends_24h=50_000.0,
+        max_sends_per_sec=14.0,
+        sends_24h=1_200.0,
+        is_vdm_enabled=True,
+        has_engagement_metrics=True,
+    )
+    return Reconciliation(now, lines, posture)
 
 
 @pytest.fixture(scope="session")

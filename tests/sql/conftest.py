@@ -131,7 +131,7 @@ def shared_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def warehouse(shared_warehouse: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    for table in ("events", "marks", "identities", "ledger", "quarantine", "waiting"):
+    for table in ("disk_looks", "events", "identities", "ledger", "marks", "quarantine", "waiting"):
         shared_warehouse.execute(f"delete from {table}")  # noqa: S608  our own names
     shared_warehouse.execute("delete from warehouse_facts")
     return shared_warehouse

@@ -10,6 +10,9 @@ Row = dict[str, object]
 Log = Callable[..., Row]
 Ask = Callable[..., list[Row]]
 
+NoteDisk = Callable[..., None]
+
+GIB = 2**30
 NOW = datetime.fromisoformat("2026-12-01")  # the test warehouse's utc_now()
 
 
@@ -189,8 +192,42 @@ def test_lag_is_that_of_the_freshest_event(log: Log, ask: Ask, minutes: int, lev
     assert (level, minutes * 60) == (row["level"], row["lag_secs"])
 
 
+@pytest.fixture
+def note_disk(warehouse: duckdb.DuckDBPyConnection) -> NoteDisk:
+    def put(at: str, *gibs: int) -> None:
+        """Note what is free, of how much, above which floor."""
+        sizes = [size * GIB for size in (*gibs, 1)]
+        warehouse.execute("insert into disk_looks values (?, ?, ?, ?, ?)", [at, *sizes])
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("gibs", "level"),
+    [
+        ((149, 1_000, 1), 0),  # a large disk: 50 GiB are enough
+        ((49, 1_000, 1), 1),
+        ((9, 1_000, 1), 2),
+        ((14, 100, 1), 1),
+        ((4, 100, 1), 2),
+        ((39, 100, 10), 1),  # what the worker leaves free counts, too
+        ((19, 100, 10), 2),
+    ],
+)
+def test_the_disk_is_judged_by_its_newest_look(
+    ask: Ask, note_disk: NoteDisk, gibs: tuple[int, int, int], level: int
+) -> None:
+    free, total, floor = gibs
+    note_disk("2026-11-30 11:00", total - free, total, floor)
+    note_disk("2026-11-30 12:00", free, total, floor)
+    (row,) = ask("select level, free_rate from alert_disk")
+    assert {"level": level, "free_rate": free / total} == row
+    hours = ask("select free_bytes, free_rate from disk_hourly order by looked_hour")
+    assert [(total - free) * GIB, free * GIB] == [hour["free_bytes"] for hour in hours]
+
+
 def test_an_empty_warehouse_raises_no_alert(ask: Ask) -> None:
     views = ask("select view_name from catalogue where view_name like 'alert_%' group by view_name")
-    assert 10 == len(views)
+    assert 11 == len(views)
     for view in views:
         assert [] == ask(f"from {view['view_name']}")

@@ -1,6 +1,7 @@
 """`duckpost prune`: what is older than it may be goes, and no published figure does."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from consumer.listener import Listener
 from consumer.settings import PrivacySettings, load_settings
 from consumer.upkeep import Upkeep
 from consumer.warehouse import retention
+from consumer.warehouse.disk import DiskLook, note_disk
 from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.retention import PruneResult, Retention, prune
 from consumer.warehouse.rollups import recompute
@@ -345,6 +347,30 @@ def test_the_worker_prunes_by_itself(desk: Desk, new_letter: NewLetter) -> None:
     assert ["pruned"] == [one["event"] for one in log]
     assert 30 * 9 == log[0]["events"]
     assert [] == desk.rows("from events")
+
+
+def test_the_worker_notes_what_the_disk_has_free_and_forgets_it_in_time(desk: Desk) -> None:
+    old = DiskLook(datetime(2026, 3, 1), 1, 2, 0, 1)  # noqa: DTZ001 - UTC, as in the table
+    note_disk(desk.warehouse, old)
+    upkeep = Upkeep(
+        desk.warehouse,
+        PrivacySettings(),
+        Retention(),
+        on_rewrite_due=lambda: None,
+        on_broken=lambda: None,
+        disk_secs=0.01,
+    )
+    # the old one goes with the first note, so the second row is of the second
+    newest = "from disk_looks order by looked_at desc limit 2"
+    deadline = time.monotonic() + 20
+    with upkeep:
+        while len(desk.rows(newest)) < 2 and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+    look, before = desk.rows(newest)
+    assert old.looked_at < before["looked_at"] < look["looked_at"]
+    assert shutil.disk_usage(desk.path.parent).total == look["total_bytes"]
+    assert 0 < look["free_bytes"] < look["total_bytes"]
+    assert desk.path.stat().st_size <= look["file_bytes"]
 
 
 def test_it_goes_through_the_door_of_a_worker(

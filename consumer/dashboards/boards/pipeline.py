@@ -1,9 +1,9 @@
 """Pipeline health: whether events come in, how late, and what became of all that came."""
 
-from consumer.dashboards.boards.questions import long_series
+from consumer.dashboards.boards.questions import long_series, wide_series
 from consumer.dashboards.choices import Choice, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, Board, Line, Panel, Row
+from consumer.dashboards.panels import BYTES, COUNT, Board, Line, Panel, Row
 
 SOURCE = Choice(
     "source", "Source", "select p.source\nfrom pipeline_by_source as p\norder by p.source"
@@ -28,6 +28,7 @@ def pipeline(d: Definitions) -> Board:
             Row("What came", (_by_source(d), *(_fates(d)))),
             Row("Sources", (_sources(d),)),
             Row("Quarantine and conservation", (_quarantine(d), _conservation(d))),
+            Row("Disk", (_disk(d), _file(d))),
         ),
         "now-24h",
     )
@@ -122,7 +123,7 @@ def _quarantine(d: Definitions) -> Panel:
         COUNT,
         width=14,
         height=9,
-        units={"payload_bytes": "bytes"},
+        units={"payload_bytes": BYTES},
         empty="nothing is in quarantine",
     )
 
@@ -138,4 +139,36 @@ def _conservation(d: Definitions) -> Panel:
         width=10,
         height=9,
         lines=(Line(1, "red"),),
+    )
+
+
+def _disk(d: Definitions) -> Panel:
+    return Panel(
+        "series",
+        "Free on the disk",
+        _of_disk("min(m.free_bytes) as free_bytes,\n    max(m.floor_bytes) as floor_bytes"),
+        d.explain("disk_hourly.free_bytes", "disk_hourly.floor_bytes", "alert_disk"),
+        BYTES,
+        width=12,
+        empty="no worker has looked in this range",
+    )
+
+
+def _file(d: Definitions) -> Panel:
+    return Panel(
+        "series",
+        "The warehouse's file",
+        _of_disk("max(m.file_bytes) as file_bytes"),
+        d.explain("disk_hourly.file_bytes"),
+        BYTES,
+        width=12,
+        empty="no worker has looked in this range",
+    )
+
+
+def _of_disk(select: str) -> str:
+    return wide_series(
+        select,
+        "from disk_hourly as m\nwhere $__timeFilter(m.looked_hour)",
+        "$__timeGroupAlias(m.looked_hour, $__interval)",
     )

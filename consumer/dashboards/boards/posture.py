@@ -10,12 +10,28 @@ from consumer.dashboards.boards.questions import (
 )
 from consumer.dashboards.choices import MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.panels import COUNT, PERCENT, Board, Line, Panel, Row
 
 _ACCOUNTS = (
     "from mail_hourly_by_send_cohort as m\n"
     f"where $__timeFilter(m.cohort_hour){chosen(MESSAGE_CHOICES[:2], 'm')}"
 )
+# Whole accounts and providers have no configuration set: a choice of those would lose them.
+_RECONCILED = (
+    "from reconciliation as m\n"
+    f"where $__timeFilter(m.event_date::timestamp){chosen(MESSAGE_CHOICES[:2], 'm')}"
+)
+# A chart's label is called metric, and so is a column of the view, which GROUP BY would take.
+_NAMED_FIGURES = """(
+    select
+        r.event_date,
+        r.account,
+        r.region,
+        r.is_explained,
+        concat_ws(' ', r.authority, r.metric) as figure
+    from reconciliation as r
+)"""
+_UNASKED = "nobody ran duckpost reconcile"
 _SET_OF = "concat_ws(' ', m.configuration_set_name, m.identity_without_set)"
 
 
@@ -28,6 +44,7 @@ def posture(d: Definitions) -> Board:
         MESSAGE_CHOICES,
         (
             Row("The account's lines", tuple(_lines(d))),
+            Row("Beside AWS's figures", (_standing(d), _differences(d), _beside(d))),
             Row("Coverage", (_coverage(d),)),
             Row("Denominators", (_basis(d),)),
             Row("How mail travels", (_tls(d), _definitions(d))),
@@ -53,6 +70,79 @@ def _lines(d: Definitions) -> list[Panel]:
             ("complaint_rate_fbl", "Complaints (FBL), by account", COMPLAINT_LINES),
         )
     ]
+
+
+def _standing(d: Definitions) -> Panel:
+    view = "reconciliation_posture"
+    return Panel(
+        "table",
+        "How accounts stand",
+        "select\n    m.account,\n    m.region,\n    m.enforcement_status,\n"
+        "    m.is_sending_enabled,\n    m.has_production_access,\n    m.quota_used_rate,\n"
+        "    m.sends_24h,\n    m.max_sends_24h,\n    m.max_sends_per_sec,\n"
+        "    m.is_vdm_enabled,\n    m.asked_at\n"
+        f"from {view} as m\nwhere true{chosen(MESSAGE_CHOICES[:2], 'm')}\n"
+        "order by m.account, m.region",
+        d.explain(
+            view,
+            f"{view}.enforcement_status",
+            f"{view}.quota_used_rate",
+            note="Whatever range is shown.",
+        ),
+        COUNT,
+        width=24,
+        height=6,
+        units={"quota_used_rate": PERCENT},
+        empty=_UNASKED,
+    )
+
+
+def _differences(d: Definitions) -> Panel:
+    return Panel(
+        "series",
+        "Not explained, by authority and metric",
+        long_series(
+            "m.figure",
+            "(count(*) filter (where not m.is_explained))::bigint",
+            _RECONCILED.replace("reconciliation", _NAMED_FIGURES),
+            "$__timeGroupAlias(m.event_date::timestamp, '1d')",
+        ),
+        d.explain(
+            "reconciliation",
+            "reconciliation.is_explained",
+            note="Lines a day whose difference nothing known accounts for.",
+        ),
+        COUNT,
+        width=24,
+        lines=(Line(1, "orange"),),
+        empty=_UNASKED,
+    )
+
+
+def _beside(d: Definitions) -> Panel:
+    return Panel(
+        "table",
+        "Ours and theirs",
+        "select\n    m.event_date,\n    m.account,\n    m.region,\n    m.configuration_set,\n"
+        "    m.provider,\n    m.authority,\n    m.metric,\n    m.ours,\n    m.theirs,\n"
+        "    m.difference,\n    m.difference_rate,\n"
+        "    array_to_string(m.reasons, ', ') as reasons\n"
+        f"{_RECONCILED}\n    and not m.is_equal\n"
+        "order by m.is_explained, m.difference_rate desc, m.event_date desc, m.account, m.region,\n"
+        "    m.configuration_set, m.provider, m.authority, m.metric\nlimit 500",
+        d.explain(
+            "reconciliation.ours",
+            "reconciliation.theirs",
+            "reconciliation.difference_rate",
+            "reconciliation.reasons",
+            note="Lines that differ, the unexplained first.",
+        ),
+        COUNT,
+        width=24,
+        height=10,
+        units={"difference_rate": PERCENT},
+        empty="nothing differs, or nobody ran duckpost reconcile for this range",
+    )
 
 
 def _coverage(d: Definitions) -> Panel:
