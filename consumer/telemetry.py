@@ -32,6 +32,11 @@ from consumer.warehouse import WriteResult
 WRITE_SECS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 FATES = ("inserted", "superseded", "duplicates", "quarantined", "ignored")
 
+# No queue keeps a message longer than SQS's fourteen days, so older events are a backfill: no sign
+# that the live stream is there.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+_LONGEST_WAIT_SECS = 14 * 86_400
+
 State = Literal[
     "starting", "up", "silent", "unavailable", "denied", "warehouse_full", "failed", "done"
 ]
@@ -221,7 +226,8 @@ class Telemetry:
             counts.recognised["expired"] += result.ignored - sum(batch.ignored.values())
             if newest is not None:
                 counts.newest_event_at = max(newest, counts.newest_event_at or newest)
-            if result.inserted or result.superseded or result.duplicates:
+            is_live = newest is None or newest >= now - _LONGEST_WAIT_SECS
+            if is_live and (result.inserted or result.superseded or result.duplicates):
                 health = self._health[batch.source]
                 health.last_event_at, health.heard_at = now, self._monotonic()
         self._write_secs.labels(batch.source).observe(write_secs)

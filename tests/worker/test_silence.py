@@ -1,6 +1,7 @@
 """A source that is well and brings nothing, its time in the test's hands."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,23 @@ def test_a_known_event_is_a_sign_of_life_and_what_is_no_event_is_none(
     no_events.stop._event.clear()
     begin(begin_again).run()
     assert read(telemetry)["state"] == "up"
+
+
+@pytest.mark.parametrize(("year", "state"), [(2026, "up"), (2027, "silent")])
+def test_objects_of_a_backfill_are_no_sign_of_life(
+    begin: Callable[[Fake], Intake],
+    script: Script,
+    send: Send,
+    telemetry: Telemetry,
+    clock: Fake,
+    *,
+    year: int,
+    state: str,
+) -> None:
+    """The mail is of March 2026: live then, a year later a backfill through the live source."""
+    clock.now = datetime(year, 3, 3, tzinfo=UTC).timestamp()
+    begin(script([send(1)], *[[]] * 40, [send(2)], idle_limit=25)).run()
+    assert state == read(telemetry)["state"]
 
 
 def test_an_outage_is_no_silence(
