@@ -8,37 +8,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
 from consumer.envelope import Envelope
 from consumer.sources.base import Condition, Step
 from consumer.sources.kafka_assignment import Assignment
-from consumer.sources.kafka_client import (
-    CALL_MS,
-    Cluster,
-    KafkaAccess,
-    Watch,
-    open_consumer,
-    to_source_fault,
-    translated,
-)
+from consumer.sources.kafka_client import KafkaAccess, Watch, open_consumer, to_source_fault
 from consumer.sources.kafka_parts import Part, Parts, Receipt, to_name
-from consumer.sources.kafka_position import (
-    Identity,
-    Log,
-    Placed,
-    Position,
-    Refused,
-    Start,
-    place,
-)
+from consumer.sources.kafka_placement import GONE, Placement, Scope
+from consumer.sources.kafka_position import Position, Start
 
-LOOK_SECS: Final = 10.0  # how long a topic made anew, or gone, may stay unnoticed
 CLOSE_MS: Final = 5_000
-# What the library raises of a partition that its own thread saw go a moment before.
-_GONE: Final = (KeyError, ValueError, kafka_errors.IllegalStateError)
 
 _log = structlog.get_logger()
 
@@ -94,19 +76,17 @@ class KafkaSource:
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._options = options
-        self._clock = clock
         self._wall_clock = wall_clock
         self._owner = f"kafka:{options.group}"
-        self._read_positions: Callable[[str], Mapping[str, str]] = _no_positions
-        self._watch = Watch(options.access)
         self._consumer: KafkaConsumer | None = None
         self._assignment: Assignment | None = None
         self._parts = Parts()
-        self._unplaced: set[TopicPartition] = set()
-        self._refused: dict[TopicPartition, str] = {}
-        self._faults: dict[str, str] = {}
-        self._skipped = 0
-        self._look_at: float | None = None  # when the cluster is asked again; None for now
+        self._placement = Placement(
+            Watch(options.access),
+            self._parts,
+            Scope(self.name, self._owner, options.topics, options.start),
+            clock=clock,
+        )
 
     @property
     def name(self) -> str:
@@ -122,12 +102,12 @@ class KafkaSource:
     @property
     def condition(self) -> Condition:
         """Records behind the last one handed out, gaps, and partitions that stand still."""
-        ailments = dict.fromkeys([*self._faults.values(), *self._refused.values()])
-        return Condition(self._find_lag(), self._skipped, "; ".join(ailments))
+        placement = self._placement
+        return Condition(self._find_lag(), placement.skipped, "; ".join(placement.ailments))
 
     def follow(self, read_positions: Callable[[str], Mapping[str, str]]) -> None:
         """Read positions from there, at each placement."""
-        self._read_positions = read_positions
+        self._placement.read_positions = read_positions
 
     def receive(self, *, limit: int, wait_secs: float) -> Sequence[Envelope]:
         """Return the next records, of any of the partitions.
@@ -142,14 +122,15 @@ class KafkaSource:
         """
         consumer = self._open()
         is_changed = self._take_changes()  # 1
-        if (is_changed or self._unplaced) and self._parts.is_anything_out:
+        placement = self._placement
+        if (is_changed or placement.is_waiting) and self._parts.is_anything_out:
             return []
-        if self._look_at is None or self._clock() >= self._look_at:
-            self._look(consumer)  # 2
-            if self._unplaced and self._parts.is_anything_out:
+        if placement.is_look_due:
+            placement.look(consumer)  # 2
+            if placement.is_waiting and self._parts.is_anything_out:
                 return []
-        if self._unplaced:
-            self._place(consumer)  # 3
+        if placement.is_waiting:
+            placement.place(consumer)  # 3
         return list(self._poll(consumer, limit, wait_secs))  # 4
 
     def step(self, envelopes: Sequence[Envelope]) -> Step:
@@ -183,11 +164,11 @@ class KafkaSource:
         """Read the partitions of these records anew, from what the warehouse has of them."""
         given_up = self._parts.give_up(envelopes)
         if self._consumer is not None and given_up:
-            self._hold(self._consumer, given_up)
+            self._placement.hold(self._consumer, given_up)
 
     def close(self) -> None:
         """Leave the group, so that others get the partitions at once. Twice is once."""
-        self._watch.close()
+        self._placement.close()
         if self._consumer is not None:
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
 
@@ -212,12 +193,10 @@ class KafkaSource:
         changes = self._assignment.take() if self._assignment is not None else []
         for change in changes:
             if change.kind == "assigned":
-                self._unplaced |= change.partitions
+                self._placement.await_place(change.partitions)
                 self._parts.take_out(change.partitions)
             else:
-                self._unplaced -= change.partitions
-                for partition in change.partitions:
-                    self._refused.pop(partition, None)
+                self._placement.forget(change.partitions)
                 if change.kind == "lost":
                     self._parts.lose(change.partitions)
                 else:
@@ -230,92 +209,18 @@ class KafkaSource:
                 )
         return bool(changes)
 
-    def _look(self, consumer: KafkaConsumer) -> None:
-        """Ask for the topics; partitions of one made anew, or refused before, are placed again."""
-        self._look_at = None  # until it succeeds
-        cluster = self._watch.look(self._options.topics)
-        self._note_faults(cluster)
-        moved = [
-            part.partition
-            for part in self._parts.placed().values()
-            if part.partition.topic not in self._faults
-            and _identify(cluster, part.partition) != part.identity
-        ]
-        self._hold(consumer, [*moved, *self._refused])
-        self._look_at = self._clock() + LOOK_SECS
-
-    def _note_faults(self, cluster: Cluster) -> None:
-        faults = {name: topic.fault for name, topic in cluster.topics.items() if topic.fault}
-        for name in faults.keys() - self._faults.keys():
-            _log.warning("kafka_topic_ill", source=self.name, reason=faults[name])
-        self._faults = faults
-
-    def _place(self, consumer: KafkaConsumer) -> None:
-        """Set out from the warehouse's positions, or refuse to."""
-        cluster = self._watch.look(self._options.topics)
-        self._note_faults(cluster)
-        sound = [one for one in self._unplaced if one.topic not in self._faults]
-        for partition in self._unplaced.difference(sound):
-            self._refused[partition] = self._faults[partition.topic]
-        self._unplaced.intersection_update(sound)
-        if not sound:
-            return
-        with translated(self._options.access, "asking for offsets"):
-            lows = consumer.beginning_offsets(sound, timeout_ms=CALL_MS)
-            highs = consumer.end_offsets(sound, timeout_ms=CALL_MS)
-        stored = self._read_positions(self._owner)
-        for partition in sound:
-            with suppress(*_GONE):
-                log = Log(_identify(cluster, partition), lows[partition], highs[partition])
-                self._set_out(consumer, partition, log, stored.get(to_name(partition)))
-        self._unplaced -= set(sound)
-
-    def _set_out(
-        self, consumer: KafkaConsumer, partition: TopicPartition, log: Log, stored: str | None
-    ) -> None:
-        before = None if stored is None else Position.from_text(stored)
-        name = to_name(partition)
-        outcome = place(name, before, log, self._options.start)
-        if isinstance(outcome, Refused):
-            if self._refused.get(partition) != outcome.why:
-                _log.error("kafka_partition_refused", source=self.name, reason=outcome.why)
-            self._refused[partition] = outcome.why
-            return
-        self._refused.pop(partition, None)
-        self._note_gap(name, outcome)
-        part = Part(partition, log.identity, stored, outcome.offset)
-        # What was pointed out as the start, or is gone, stays so when nothing comes till a restart.
-        part.is_to_keep = outcome.skipped > 0 or (
-            stored is None and self._options.start == "latest"
-        )
-        consumer.seek(partition, outcome.offset)
-        consumer.resume(partition)
-        self._parts.put(part)
-
-    def _note_gap(self, name: str, outcome: Placed) -> None:
-        if outcome.skipped:
-            self._skipped += outcome.skipped
-            _log.error(
-                "kafka_gap",
-                source=self.name,
-                partition=name,
-                skipped=outcome.skipped,
-                goes_on_at=outcome.offset,
-                why="retention or deletion took these offsets before they were read",
-            )
-
     def _poll(self, consumer: KafkaConsumer, limit: int, wait_secs: float) -> Iterator[Envelope]:
         try:
             found = consumer.poll(timeout_ms=int(wait_secs * 1_000), max_records=limit)
         except kafka_errors.OffsetOutOfRangeError as error:
-            self._hold(consumer, list(error.args[0]))
+            self._placement.hold(consumer, list(error.args[0]))
             return
         except kafka_errors.LogTruncationError as error:
             _log.error("kafka_log_truncated", source=self.name, reason=str(error))
-            self._hold(consumer, list(self._parts.placed()))
+            self._placement.hold(consumer, list(self._parts.placed()))
             return
         except kafka_errors.KafkaError as error:
-            self._look_at = None
+            self._placement.is_doubted = True
             servers = ", ".join(self._options.access.bootstrap_servers)
             doing = f"reading from Kafka at {servers}"
             raise to_source_fault(error, doing, self._options.access) from error
@@ -326,18 +231,10 @@ class KafkaSource:
             if part is not None:
                 yield from _to_envelopes(part, records, received_at)
 
-    def _hold(self, consumer: KafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
-        """Stop reading partitions until they are placed again."""
-        self._parts.take_out(partitions)
-        for partition in partitions:
-            with suppress(*_GONE):
-                consumer.pause(partition)
-                self._unplaced.add(partition)
-
     def _find_lag(self) -> int | None:
         lags = []
         for partition, part in self._parts.placed().items():
-            with suppress(*_GONE):
+            with suppress(*GONE):
                 high = None if self._consumer is None else self._consumer.highwater(partition)
                 lags += [] if high is None else [max(0, high - part.next_offset)]
         return sum(lags) if lags else None
@@ -356,12 +253,3 @@ def _to_envelopes(part: Part, records: Sequence[Any], received_at: datetime) -> 
             origin=f"kafka:{name}@{offset}",
             received_at=received_at,
         )
-
-
-def _identify(cluster: Cluster, partition: TopicPartition) -> Identity:
-    topic = cluster.topics.get(partition.topic)
-    return Identity(topic.topic_id if topic is not None else "", cluster.cluster_id)
-
-
-def _no_positions(_name: str) -> Mapping[str, str]:
-    return {}

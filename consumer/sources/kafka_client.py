@@ -155,7 +155,7 @@ class Watch:
     """
 
     def __init__(self, access: KafkaAccess) -> None:
-        self._access = access
+        self.access = access
         self._client: KafkaAdminClient | None = None
 
     def look(self, topics: Sequence[str]) -> Cluster:
@@ -164,11 +164,11 @@ class Watch:
         Raises `SourceError`; the next call connects anew.
         """
         try:
-            with translated(self._access, "asking"):
+            with translated(self.access, "asking"):
                 if self._client is None:
                     with _closed_on_failure() as make:
                         self._client = KafkaAdminClient(
-                            **self._access.to_options(), kafka_client=make
+                            **self.access.to_options(), kafka_client=make
                         )
                 cluster_id = self._client.describe_cluster()["cluster_id"]
                 found = self._client.describe_topics(list(topics))

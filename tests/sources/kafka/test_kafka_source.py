@@ -17,7 +17,7 @@ from consumer.errors import (
     SourceError,
     SourceUnavailable,
 )
-from consumer.sources import kafka, kafka_client
+from consumer.sources import kafka_client, kafka_placement
 from consumer.sources.kafka_client import KafkaAccess, probe_topics
 from kafka_broker import Broker
 
@@ -37,10 +37,10 @@ Eventually = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "LOOK_SECS", 0.5)
+    monkeypatch.setattr(kafka_placement, "LOOK_SECS", 0.5)
     for name in ("REQUEST_MS", "CONNECT_MS", "CALL_MS"):
         monkeypatch.setattr(kafka_client, name, 3_000)
-    monkeypatch.setattr(kafka, "CALL_MS", 3_000)
+    monkeypatch.setattr(kafka_placement, "CALL_MS", 3_000)
 
 
 def test_records_come_byte_for_byte_and_say_where_they_are_from(broker: Broker, read: Read) -> None:
@@ -157,7 +157,7 @@ def test_a_zombie_that_did_not_notice_is_refused_and_nothing_is_doubled(
     held = zombie.receive(4)
     zombie.source._assignment.take = list  # type: ignore[method-assign, union-attr]  # deaf to the group
     other = read(topic, group="zombies", member=2)
-    other.source._watch.close()
+    other.source._placement._watch.close()
     zombie.source._consumer.unsubscribe()  # type: ignore[union-attr]  # gives its partition away
     assert 4 == other.commit(other.receive(4)).inserted
     with pytest.raises(PositionMoved):
