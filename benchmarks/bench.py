@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dedup import measure_dedup
+from endpoint import measure_endpoint
 from measure import Run, describe_machine, median, run
 from sources import CONTESTS, compare_sources
 from streams import measure_streams
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--dedup-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
     parser.add_argument("--stream-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
     parser.add_argument("--source-events", type=int, default=20_000, help="0 leaves sources out")
+    parser.add_argument("--endpoint-messages", type=int, default=20_000, help="0 leaves it out")
     arguments = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory(prefix="duckpost-bench-") as folder:
@@ -43,6 +45,8 @@ def main() -> None:
             measure_streams(Path(folder) / f"streams-{rows}", rows)
     if arguments.source_events:
         compare_sources(arguments.source_events, arguments.rounds, sorted(CONTESTS))
+    if arguments.endpoint_messages:
+        measure_endpoint(arguments.endpoint_messages, arguments.rounds)
 
 
 def compare_ingestion(folder: Path, events: int, rounds: int) -> None:

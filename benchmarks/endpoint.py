@@ -1,0 +1,367 @@
+"""The SQL endpoint: what connecting, small and large results and many panels at once take.
+
+    python benchmarks/endpoint.py [--messages 20000] [--rounds 5] [--postgres FOLDER]
+
+The worker's part runs in a process of its own (`endpoint_server.py`). A PostgreSQL, where there is
+one, gives the same rows over the same wire, from a table in its memory, to the same client, in
+turn: a yardstick for the wire. The writer's commits are timed in the worker, alone and beside
+readers that never rest.
+"""
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from endpoint_server import COMMIT_PAYLOADS, DAYS, PASSWORD, USER
+from measure import describe_machine
+
+from consumer import listener
+from consumer.dashboards.expansion import Range, expand
+from consumer.resources import dashboards_folder
+
+HERE = Path(__file__).parent
+SMALL_QUERIES = 200
+CONNECTS = 20
+PANELS = 10
+HEAVY_READERS = 4
+COMMIT_ROUNDS = 2
+CHUNK_ROWS = 1_000
+WIRE_BUDGET = 2.0
+COMMIT_BUDGET_SECS = 0.25
+# as panels have them: an instant, a text, a whole number, a fraction, a text that may be missing
+ROWS: LiteralString = """select
+    timestamp '2026-03-01' + interval '1 second' * i as at,
+    'configuration-set-' || (i % 50)::text as name,
+    i::bigint as number,
+    i / 7.0::double precision as rate,
+    case when i % 3 = 0 then null else 'us-east-' || (i % 4)::text end as region
+from generate_series(1, {rows}) as t(i)"""
+HEAVY: LiteralString = """select recipient_domain, event_type, count(distinct message_id), count(*)
+from events group by all order by 3 desc"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Something that speaks the protocol.
+
+    Attributes:
+        name: the column it gets.
+        conninfo: how to connect.
+        large: gives ``{rows}`` rows of five columns.
+        pid: of the process whose memory is told, or None.
+    """
+
+    name: str
+    conninfo: str
+    large: LiteralString
+    pid: int | None = None
+
+
+@dataclass(slots=True)
+class Worker:
+    """The process behind our endpoint, and a way to have it commit."""
+
+    server: Server
+    process: "subprocess.Popen[str]"
+
+    def commit(self) -> list[float]:
+        """Return the seconds of each of its next commits."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("commit\n")
+        self.process.stdin.flush()
+        took: list[float] = json.loads(self.process.stdout.readline())
+        return took
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was measured of one server, by name, in seconds."""
+
+    secs: dict[str, list[float]] = field(default_factory=dict)
+    grown_bytes: int = 0
+
+    def add(self, name: str, secs: Sequence[float]) -> None:
+        self.secs.setdefault(name, []).extend(secs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=20_000, help="in the warehouse")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--postgres", type=Path, help="the folder of PostgreSQL's programs")
+    arguments = parser.parse_args()
+    print(describe_machine())
+    measure_endpoint(arguments.messages, arguments.rounds, arguments.postgres)
+
+
+def measure_endpoint(messages: int, rounds: int, programs: Path | None = None) -> None:
+    """Print both tables; without a PostgreSQL, a word in place of its column."""
+    programs = programs or find_postgres()
+    with ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="duckpost-bench-"))
+        worker = opened.enter_context(open_worker(Path(folder), messages))
+        servers = [worker.server]
+        if programs is None:
+            print("no PostgreSQL on this machine: its column is left out")
+        else:
+            servers.append(opened.enter_context(open_postgres(programs)))
+        compare_wires(servers, rounds)
+        measure_panels(worker.server, rounds)
+        measure_commits(worker)
+
+
+def compare_wires(servers: Sequence[Server], rounds: int) -> None:
+    """Print what a client waits for: connecting, a little, much; the servers in turn."""
+    figures = {server.name: Figures() for server in servers}
+    for _ in range(rounds):
+        for server in servers:
+            measure_wire(server, figures[server.name])
+    print("| | " + " | ".join(server.name for server in servers) + " |")
+    print("|---" * (len(servers) + 1) + "|")
+    for name in figures[servers[0].name].secs:
+        told = [to_text(figures[server.name].secs[name]) for server in servers]
+        print(f"| {name} | " + " | ".join(told) + " |")
+    grown = figures[servers[0].name].grown_bytes / 2**20
+    print(f"\n{servers[0].name} grew by {grown:,.0f} MiB while it gave 1,000,000 rows")
+    if len(servers) > 1:
+        for name in ("100,000 × 5 rows, text", "100,000 × 5 rows, binary"):
+            ours, theirs = (statistics.median(one.secs[name]) for one in figures.values())
+            print(f"{name}: {ours / theirs:.2f} × {servers[1].name} (budget {WIRE_BUDGET})")
+    print()
+
+
+def measure_wire(server: Server, figures: Figures) -> None:
+    figures.add("connect", time_each(CONNECTS, lambda: psycopg.connect(server.conninfo).close()))
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        ask(connection, "select 1")
+        asked = time_each(SMALL_QUERIES, lambda: ask(connection, "select 1"))
+        figures.add("`select 1`", asked)
+        for is_binary, form in ((False, "text"), (True, "binary")):
+            sql = server.large.format(rows=100_000)
+            secs = time_each(1, lambda b=is_binary, s=sql: ask(connection, s, is_binary=b))  # type: ignore[misc]  # no types for a lambda's defaults
+            figures.add(f"100,000 × 5 rows, {form}", secs)
+        before = forget_peak(server)
+        figures.add(
+            "1,000,000 × 5 rows, as they come", time_each(1, lambda: stream(connection, server))
+        )
+        if server.pid is not None:
+            figures.grown_bytes = max(
+                figures.grown_bytes, read_memory(server.pid, "VmHWM") - before
+            )
+
+
+def ask(connection: psycopg.Connection, sql: LiteralString, *, is_binary: bool = False) -> None:
+    with connection.cursor(binary=is_binary) as cursor:
+        cursor.execute(sql).fetchall()
+
+
+def stream(connection: psycopg.Connection, server: Server) -> None:
+    with connection.cursor() as cursor:
+        rows = server.large.format(rows=1_000_000)
+        count = sum(1 for _ in cursor.stream(rows, size=CHUNK_ROWS))
+    assert count == 1_000_000, count
+
+
+def measure_panels(server: Server, rounds: int) -> None:
+    """Print how long a dashboard that is opened waits for its slowest panel."""
+    questions = read_questions()
+
+    def show(sql: LiteralString) -> None:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            ask(connection, sql)
+
+    with ThreadPoolExecutor(PANELS) as threads:
+        secs = time_each(rounds, lambda: list(threads.map(show, questions)))
+    print(f"the Overview's first {PANELS} panels at once, connecting included: {to_text(secs)}\n")
+
+
+def read_questions() -> list[LiteralString]:
+    """Return the questions of the Overview's first panels, everything chosen."""
+    board = json.loads((dashboards_folder() / "json/duckpost-overview.json").read_bytes())
+    now = datetime.now(UTC).replace(tzinfo=None)
+    week = Range(now - timedelta(days=DAYS), now, 3600)
+    chosen = {
+        one["name"]: [one["current"]["value"]] if one["type"] == "custom" else None
+        for one in board["templating"]["list"]
+    }
+    targets = [target for panel in board["panels"] for target in panel.get("targets", [])]
+    return [expand(target["rawSql"], week, chosen) for target in targets[:PANELS]]
+
+
+def measure_commits(worker: Worker) -> None:
+    """Print what readers cost the writer; rounds alone and beside them in turn."""
+    alone: list[float] = []
+    beside: list[float] = []
+    for _ in range(COMMIT_ROUNDS):
+        alone += worker.commit()
+        with heavy_readers(worker.server):
+            beside += worker.commit()
+    slow = percentile(beside, 95)
+    print(f"| commit of {COMMIT_PAYLOADS} payloads | |\n|---|---|")
+    print(f"| alone | {to_text(alone)} |")
+    print(f"| beside {HEAVY_READERS} heavy readers | {to_text(beside)} |\n")
+    print(f"p95 beside readers {slow * 1000:.0f} ms (budget {COMMIT_BUDGET_SECS * 1000:.0f} ms)\n")
+
+
+@contextmanager
+def heavy_readers(server: Server) -> Iterator[None]:
+    """Have so many clients ask for what takes long, again and again."""
+    stop = threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            while not stop.is_set():
+                ask(connection, HEAVY)
+
+    with ThreadPoolExecutor(HEAVY_READERS) as threads:
+        readers = [threads.submit(read) for _ in range(HEAVY_READERS)]
+        try:
+            yield
+        finally:
+            stop.set()
+        for reader in readers:
+            reader.result()
+
+
+@contextmanager
+def open_worker(folder: Path, messages: int) -> Iterator[Worker]:
+    """Start our server over a warehouse of so many messages."""
+    command = [sys.executable, str(HERE / "endpoint_server.py"), str(folder), str(messages)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        conninfo = psycopg.conninfo.make_conninfo(
+            host="127.0.0.1",
+            port=port,
+            user=USER,
+            password=PASSWORD,
+            dbname="duckpost",
+            sslmode="disable",
+        )
+        yield Worker(Server("duckpost", conninfo, ROWS, process.pid), process)
+        process.stdin.close()
+
+
+def find_postgres() -> Path | None:
+    """Return the folder of the newest PostgreSQL's programs, or None."""
+    on_path = shutil.which("initdb")
+    if on_path is not None:
+        return Path(on_path).parent
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda one: one.parts[-3])
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def open_postgres(programs: Path) -> Iterator[Server]:
+    """Start a PostgreSQL on loopback with the rows in a table that fits its memory."""
+    # it refuses to be root
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with tempfile.TemporaryDirectory(prefix="duckpost-bench-postgres-") as folder:
+        shutil.chown(folder, user)
+        secret = Path(folder) / "password"
+        secret.write_text(PASSWORD, encoding="utf-8")
+        shutil.chown(secret, user)
+        data = f"{folder}/data"
+        initialise = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8"]
+        run_as(user, programs / "initdb", "-D", data, "--no-sync", *initialise)
+        with listener.bind("127.0.0.1", 0, what="", advice="") as probe:
+            port = probe.getsockname()[1]
+        options = f"-p {port} -h 127.0.0.1 -k {folder} -c shared_buffers=1GB -c fsync=off"
+        run_as(
+            user,
+            programs / "pg_ctl",
+            "-D",
+            data,
+            "-w",
+            "-o",
+            options,
+            "-l",
+            f"{folder}/log",
+            "start",
+        )
+        try:
+            conninfo = psycopg.conninfo.make_conninfo(
+                host="127.0.0.1",
+                port=port,
+                user=USER,
+                password=PASSWORD,
+                dbname="postgres",
+                sslmode="disable",
+            )
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                made = ROWS.format(rows=1_000_000)
+                connection.execute(f"create unlogged table made as {made}")
+                connection.execute("vacuum analyze made")
+            yield Server("PostgreSQL", conninfo, "select * from made limit {rows}")
+        finally:
+            run_as(user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def run_as(user: str, *command: "str | Path") -> None:
+    is_other = os.geteuid() == 0
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+        user=user if is_other else None,
+        extra_groups=[] if is_other else None,
+    )
+
+
+def forget_peak(server: Server) -> int:
+    """Have the kernel count a process's highest memory anew; returns what it holds."""
+    if server.pid is None:
+        return 0
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5", encoding="ascii")
+    return read_memory(server.pid, "VmRSS")
+
+
+def read_memory(pid: int, name: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(
+        int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name)
+    )
+
+
+def time_each(times: int, act: Callable[[], object]) -> list[float]:
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        act()
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def to_text(secs: Sequence[float]) -> str:
+    """Write the median in ms, and where there are enough for one the 95th percentile."""
+    middle = f"{statistics.median(secs) * 1000:,.2f} ms"
+    return f"{middle}, p95 {percentile(secs, 95) * 1000:,.2f}" if len(secs) >= 20 else middle
+
+
+def percentile(secs: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(secs, n=100, method="inclusive")[percent - 1]
+
+
+if __name__ == "__main__":
+    main()

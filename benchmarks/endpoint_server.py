@@ -1,0 +1,85 @@
+"""The worker's part of `endpoint.py`, in a process of its own: a warehouse and its endpoint.
+
+    python benchmarks/endpoint_server.py FOLDER MESSAGES
+
+Says its port on the first line it prints; for each line that it reads, it commits batches of new
+events and prints the seconds that each took, as JSON, until its input ends.
+"""
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from consumer.batch import Batch
+from consumer.decode import decode
+from consumer.demo.traffic import generate
+from consumer.endpoint.counts import Counts
+from consumer.endpoint.opening import bind, open_endpoint
+from consumer.envelope import Envelope
+from consumer.settings import EndpointSettings
+from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+
+USER, PASSWORD = "bench", "a password for benchmarks"
+SOURCE = "sqs:ses-events"
+DAYS = 7
+PAYLOADS_A_MESSAGE = 2.5
+FILLING_PAYLOADS = 20_000
+COMMITS = 40
+MOST_COMMITS = 1_000
+COMMIT_PAYLOADS = 500
+
+
+def main() -> None:
+    folder, messages = Path(sys.argv[1]), int(sys.argv[2])
+    now = datetime.now(UTC)
+    start = now - timedelta(days=DAYS)
+    users = [{"name": USER, "password": PASSWORD, "role": "support"}]
+    settings = EndpointSettings.model_validate({"port": 0, "users": users})
+    options = WarehouseOptions(min_free_bytes=0)
+    with open_warehouse(folder / "ses.duckdb", options) as warehouse:
+        for batch in make_batches(warehouse, generate(messages, 1, start, DAYS).payloads, now):
+            warehouse.write(batch)
+        # other mail of the same days: what a worker goes on taking in
+        coming = generate(MOST_COMMITS * COMMIT_PAYLOADS, 2, start, DAYS).payloads
+        batches = make_batches(warehouse, coming, now, COMMIT_PAYLOADS)
+        bound = bind(settings)
+        with open_endpoint(
+            settings, warehouse, bound, Counts(), on_broken=lambda: None
+        ) as endpoint:
+            print(endpoint.port, flush=True)
+            for _ in sys.stdin:
+                print(json.dumps(commit(warehouse, batches)), flush=True)
+
+
+def make_batches(
+    warehouse: Warehouse,
+    payloads: Iterator[bytes],
+    received_at: datetime,
+    size: int = FILLING_PAYLOADS,
+) -> Iterator[Batch]:
+    """Decode payloads into batches of ``size`` of them."""
+    while some := list(itertools.islice(payloads, size)):
+        builder = warehouse.new_builder(SOURCE)
+        for payload in some:
+            for decoded in decode(Envelope(payload, None, SOURCE, received_at)):
+                builder.add(decoded)
+        yield builder.finish()
+
+
+def commit(warehouse: Warehouse, batches: Iterator[Batch]) -> list[float]:
+    """Return the seconds that each of so many commits took, decoding not counted."""
+    took = []
+    for batch in itertools.islice(batches, COMMITS):
+        began = time.perf_counter()
+        warehouse.write(batch)
+        took.append(time.perf_counter() - began)
+    assert len(took) == COMMITS, "that many commits are more than there is mail for"
+    return took
+
+
+if __name__ == "__main__":
+    main()
