@@ -4,13 +4,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
 @contextmanager
-def show_progress(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what takes bytes done and bytes in all."""
-    columns = (TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+def show_progress(doing: str, *, counts_bytes: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Yield what takes bytes, or else things, done and in all."""
+    count = DownloadColumn() if counts_bytes else MofNCompleteColumn()
+    columns = (TextColumn(doing), BarColumn(), count, TimeRemainingColumn())
     console = Console(stderr=True)
     # where nobody watches, rich would still leave an empty line
     is_off = not console.is_terminal

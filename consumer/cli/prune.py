@@ -32,7 +32,7 @@ def prune(is_dry_run: bool, is_json: bool, config: Path | None, warehouse: Path 
         )
     with (
         opened(config, warehouse, create=False) as access,
-        show_progress("pruning") as on_progress,
+        show_progress("pruning", counts_bytes=False) as on_progress,
     ):
         result = access.prune(retention, is_dry_run=is_dry_run, on_progress=on_progress)
     if is_json:

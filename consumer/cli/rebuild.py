@@ -77,8 +77,11 @@ def rebuild(
 @configured
 def verify(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     """Hold ledger, rows, marks and archive against each other; fails when two differ."""
-    with opened(config, warehouse, create=False) as access:
-        findings = access.verify()
+    with (
+        opened(config, warehouse, create=False) as access,
+        show_progress("verifying", counts_bytes=False) as on_progress,
+    ):
+        findings = access.verify(on_progress=on_progress)
         path = access.path
     if is_json:
         click.echo(json.dumps([{**asdict(one), "is_well": one.is_well} for one in findings]))

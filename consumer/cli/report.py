@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumer.checks.own_views import find_broken_views
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import (
     NOTHING,
@@ -102,15 +103,20 @@ def report(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
             access, since=starts_at, until=ends_at, by=dimensions, axis=cast("Axis", axis)
         )
         version = read_definitions_version(access)
+        broken = find_broken_views(access)
     if is_json:
         head = {
             "since": f"{starts_at}Z",
             "until": f"{ends_at}Z",
             "axis": axis,
             "definitions_version": version,
+            "broken_views": broken,
         }
         click.echo(json.dumps({**head, "groups": [_to_json(group) for group in groups]}))
         return
+    for name, why in broken.items():
+        text = f"your own view my.{name} does not work any more: {why}"
+        click.secho(to_safe_text(text), fg="yellow", err=True)
     console = open_console()
     if not groups:
         console.print(f"no events between {starts_at:%F %R} and {ends_at:%F %R} UTC")

@@ -21,6 +21,7 @@ from consumer.warehouse import (
 )
 from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.reclassification import Reclassification, reclassify
 from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
@@ -154,10 +155,14 @@ class OpenedWarehouse:
         self.archive = warehouse.options.archive
 
     def read(
-        self, sql: str, params: Sequence[object] = ()
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        interruption: Interruption | None = None,
     ) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Answer one read-only statement on a connection of its own."""
-        return self._warehouse.read(sql, params)
+        """Answer one read-only statement on a cursor of its own; ``interruption`` may end it."""
+        return self._warehouse.read(sql, params, interruption=interruption)
 
     def write(self, batch: Batch, *, replaces: Collection[str] = ()) -> WriteResult:
         """Commit a batch; an open outcome is settled here, as this process has no readers.

@@ -6,28 +6,26 @@ as ``{"kind": …, "message": …}``, ``kind`` naming a class of `consumer.error
 """
 
 import asyncio
-import io
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from typing_extensions import Buffer
 
 from consumer.batch import Batch
 from consumer.door.access import OpenedWarehouse
 from consumer.door.client import PROTOCOL, short_address
+from consumer.door.query import Query
 from consumer.door.work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
 from consumer.warehouse.reconciliations import Reconciliation
@@ -134,10 +132,10 @@ class _Door:
                 await self._readers.acquire()
         except TimeoutError:
             raise QueryError(f"{MOST_READERS} queries are running already; try again") from None
-        answer = _answer_query(self._opened, self._readers, asked["sql"], asked.get("params", []))
+        query = Query(self._opened, asked["sql"], asked.get("params", []), self._readers.release)
         # Most queries fail before their first rows: those get a proper answer.
-        first = await anext(answer)
-        return PatientStream(_prepend(first, answer), media_type=ARROW_STREAM)
+        first = await query.first(request)
+        return PatientStream(query.answer(first), media_type=ARROW_STREAM)
 
     async def write(self, request: Request) -> Response:
         async with self._writers:
@@ -235,7 +233,7 @@ class _Door:
         self._on_rewrite()
         return JSONResponse({})
 
-    def answer_fault(self, _request: Request, error: Exception) -> Response:
+    async def answer_fault(self, _request: Request, error: Exception) -> Response:
         self._note_fault(error)
         fault = {"kind": type(error).__name__, "message": str(error)}
         return JSONResponse(fault, status_code=HTTPStatus.CONFLICT)
@@ -248,63 +246,6 @@ class _Door:
 def _write(opened: OpenedWarehouse, data: bytes, replaces: list[str]) -> dict[str, object]:
     result = opened.write(Batch.from_bytes(data), replaces=replaces)
     return {**asdict(result), "batch_id": str(result.batch_id)}
-
-
-async def _answer_query(
-    opened: OpenedWarehouse, readers: asyncio.Semaphore, sql: str, params: list[object]
-) -> AsyncGenerator[bytes, None]:
-    """Yield the answer as an Arrow IPC stream, a record batch at a time, and free the reader.
-
-    Whoever asks has taken the place of a reader. A client that goes away, or stops reading, ends
-    the query at its next rows.
-    """
-    stream = _stream_query(opened, sql, params)
-    try:
-        while (part := await run_in_threadpool(next, stream, None)) is not None:
-            yield part
-    finally:
-        stream.close()  # here and now: a cancelled task may not wait for a thread
-        readers.release()
-
-
-def _stream_query(
-    opened: OpenedWarehouse, sql: str, params: list[object]
-) -> Generator[bytes, None, None]:
-    with opened.read(sql, params) as reader:
-        sink = _Drain()
-        with pa.ipc.new_stream(sink, reader.schema) as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-                yield sink.drain()
-        yield sink.drain()
-
-
-class _Drain(io.RawIOBase):
-    """A file that pyarrow writes to and whose content is taken out as it comes."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        self._parts.append(bytes(data))
-        return len(self._parts[-1])
-
-    def drain(self) -> bytes:
-        whole = b"".join(self._parts)
-        self._parts = []
-        return whole
-
-
-async def _prepend(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    try:
-        yield first
-        async for part in rest:
-            yield part
-    finally:
-        await rest.aclose()
 
 
 async def _read_body(request: Request, most_bytes: int) -> bytes:

@@ -70,7 +70,7 @@ class _Work:
 
     async def tell(self) -> AsyncIterator[bytes]:
         """Start the work and yield its lines; cancel it when nobody takes them any more."""
-        threading.Thread(target=self._run, daemon=True).start()
+        threading.Thread(target=self._run, name="door work", daemon=True).start()
         line: dict[str, Any] = {}
         try:
             while not line.keys() & {"result", "fault"}:

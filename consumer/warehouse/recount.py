@@ -7,7 +7,7 @@ from typing import Final
 
 import zstandard
 
-from consumer.warehouse.archive import Segment, Torn, read_frames, read_segment
+from consumer.warehouse.archive import Segment, Torn, list_files, read_file, read_segment
 from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, read_instant
 from consumer.warehouse.rollups import to_comparisons
 from consumer.warehouse.warehouse import Warehouse
@@ -191,21 +191,37 @@ def verify(
 ) -> list[Finding]:
     """Run every check and return what each found, agreeing or not.
 
-    ``on_progress`` gets checks done and checks in all; what it raises ends the work.
+    ``on_progress`` gets steps done and in all, a check or a file of the archive each; what it
+    raises ends the work.
     """
     findings = []
     checks = (*_CHECKS, *_to_rollup_checks(warehouse))
-    steps = len(checks) + 1
-    for number, (check, sql) in enumerate(checks):
-        if on_progress is not None:
-            on_progress(number, steps)
+    steps = _Steps(len(checks) + len(list_files(warehouse.place.archive)), on_progress)
+    for check, sql in checks:
+        steps.take()
         with warehouse.read(sql) as reader:
             ((expected, found),) = (row.values() for row in reader.read_all().to_pylist())
         findings.append(Finding(check, expected, found))
-    if on_progress is not None:
-        on_progress(steps - 1, steps)
-    findings.extend(_verify_archive(warehouse))
+    findings.extend(_verify_archive(warehouse, steps))
     return findings
+
+
+class _Steps:
+    """Tells how far the work is, before each step."""
+
+    def __init__(self, total: int, on_progress: Callable[[int, int], None] | None) -> None:
+        self._done = 0
+        self._total = total
+        self._on_progress = on_progress or (lambda _done, _total: None)
+
+    def take(self) -> None:
+        """The next step begins."""
+        self.go_on()
+        self._done += 1
+
+    def go_on(self) -> None:
+        """Within a step: where whoever waits may end it."""
+        self._on_progress(min(self._done, self._total), self._total)
 
 
 def _to_rollup_checks(warehouse: Warehouse) -> list[tuple[str, str]]:
@@ -217,7 +233,7 @@ def _to_rollup_checks(warehouse: Warehouse) -> list[tuple[str, str]]:
     ]
 
 
-def _verify_archive(warehouse: Warehouse) -> Iterator[Finding]:
+def _verify_archive(warehouse: Warehouse, steps: _Steps) -> Iterator[Finding]:
     """Every ledger row's frame is where it says, and every frame is in the ledger.
 
     What retention deleted is not looked for: a row goes on naming the file that it had.
@@ -233,6 +249,7 @@ def _verify_archive(warehouse: Warehouse) -> Iterator[Finding]:
     named = {}
     bad: list[str] = []
     for row in rows:
+        steps.go_on()
         segment = Segment(row["archive_file"], row["archive_offset"], row["archive_bytes"])
         named[(segment.file, segment.offset)] = row["batch_id"]
         problem = _read_problem(folder, segment, str(row["batch_id"]))
@@ -246,12 +263,14 @@ def _verify_archive(warehouse: Warehouse) -> Iterator[Finding]:
     )
     strays = torn = 0
     note = ""
-    for found in read_frames(folder):
-        if isinstance(found, Torn):
-            torn += 1
-            note = f"{found.file} from byte {found.offset}: {found.reason}"
-        elif (found[0].file, found[0].offset) not in named:
-            strays += 1
+    for file in list_files(folder):
+        steps.take()
+        for found in read_file(file):
+            if isinstance(found, Torn):
+                torn += 1
+                note = f"{found.file} from byte {found.offset}: {found.reason}"
+            elif (found[0].file, found[0].offset) not in named:
+                strays += 1
     yield Finding(
         "archive: frames whose commit failed (rebuild takes them in)", 0, strays, is_fault=False
     )

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,12 @@ from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import to_query_fault, translated
+from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.machines import to_verdicts_statement
+from consumer.warehouse.memory import Memory
+from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
-from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
@@ -64,6 +66,7 @@ class Warehouse:
         self.secret = self._place.load_secret(is_new=is_new)
         self._connection, self.upgrade = connect(self._place, self.options)
         self._take_up_rules()
+        self._memory = Memory(self._connection)
         self.erased = ErasedList(self._place.erased, self.secret)
         self._archive = Archive(self._place.archive) if self.options.archive else None
         ((has_gaps,),) = self._connection.execute(_HAS_GAPS).fetchall()
@@ -166,17 +169,29 @@ class Warehouse:
             return own.name
 
     @contextmanager
-    def read(self, sql: str, params: Sequence[object] = ()) -> Iterator[pa.RecordBatchReader]:
+    def read(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        interruption: Interruption | None = None,
+    ) -> Iterator[pa.RecordBatchReader]:
         """Run one read-only statement on a cursor of its own; rows come as they are read.
 
-        It sees the warehouse as of its start, whatever is written meanwhile. Raises `QueryError`
-        for more than one statement, for one that would write, and for what DuckDB refuses.
+        It sees the warehouse as of its start, whatever is written meanwhile. ``interruption`` ends
+        it from another thread. Raises `QueryError` for that, for more than one statement, for one
+        that would write, and for what DuckDB refuses.
         """
         try:
             cursor = self._connection.cursor()
         except duckdb.Error as error:
             raise QueryError(f"the warehouse is closed: {error}") from error
         try:
+            watched = (interruption or Interruption()).watch(cursor)
+        except QueryError:
+            cursor.close()
+            raise
+        with closing(cursor), watched:
             try:
                 _refuse_all_but_reading(cursor, sql)
                 cursor.execute("begin transaction read only")
@@ -190,8 +205,6 @@ class Warehouse:
                 yield pa.RecordBatchReader.from_batches(reader.schema, _read_on(reader))
             finally:
                 reader.close()
-        finally:
-            cursor.close()
 
     def change(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
@@ -310,8 +323,10 @@ class Warehouse:
             raise self._lost
         try:
             with translated(doing):
+                self._memory.make_room_to_write()
                 self._connection.execute("begin transaction")
                 yield
+                self._memory.make_room_to_commit()
         except CommitOutcomeUnknown as error:
             self._lost = error
             raise
@@ -331,12 +346,15 @@ class Warehouse:
                 f"{doing}: the COMMIT failed, its outcome is open: {error}"
             )
             raise self._lost from error
+        self._memory.leave_to_readers()
 
     def _roll_back(self) -> None:
         try:
             self._connection.execute("rollback")
         except duckdb.Error as error:
             self._lost = CommitOutcomeUnknown(f"the warehouse cannot roll back: {error}")
+        else:
+            self._memory.leave_to_readers()
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self._place.file.parent).free

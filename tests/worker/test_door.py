@@ -20,6 +20,10 @@ from consumer.settings import WarehouseSettings
 from consumer.warehouse import Warehouse
 
 MANY_ROWS = "select range as number, repeat('x', 200) as text from range(2_000_000)"
+# Hours, and not a row before its end.
+ENDLESS = (
+    "select count(*) from range(10_000_000) as a, range(10_000_000) as b where a.range > b.range"
+)
 PATIENCE_SECS = 20.0
 
 
@@ -50,9 +54,9 @@ def wait_until(is_so: Callable[[], bool]) -> bool:
     return is_so()
 
 
-def stop_reading(path: Path) -> socket.socket:
+def stop_reading(path: Path, sql: str = MANY_ROWS) -> socket.socket:
     """Ask for many rows and read none of them."""
-    body = json.dumps({"sql": MANY_ROWS}).encode()
+    body = json.dumps({"sql": sql}).encode()
     knocking = socket.socket(socket.AF_UNIX)
     knocking.connect(str(path))
     head = f"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -100,6 +104,29 @@ def test_clients_that_hang_up_free_their_place(served: Warehouse) -> None:
         stop_reading(served.place.socket).close()
 
     assert 1 == count(DoorClient(served.path))
+
+
+def test_a_client_that_hangs_up_before_the_first_row_ends_its_query(served: Warehouse) -> None:
+    for _ in range(3 * door.MOST_READERS):
+        stop_reading(served.place.socket, ENDLESS).close()
+
+    assert 1 == count(DoorClient(served.path))
+
+
+def test_a_worker_that_leaves_ends_what_is_asked_and_its_file_closes(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with ThreadPoolExecutor(1) as clients:
+        with Listener(app, door.bind(warehouse.place.socket)):
+            before = time.process_time()
+            asked = clients.submit(count, DoorClient(warehouse.path), ENDLESS)
+            assert wait_until(lambda: time.process_time() - before > 0.3)  # it computes
+        warehouse.close()
+        with pytest.raises(QueryError):
+            asked.result(PATIENCE_SECS)
+
+    assert [] == [record for record in caplog.records if record.exc_info]
 
 
 def test_a_hundred_clients_are_all_answered(served: Warehouse) -> None:
@@ -198,6 +225,24 @@ def test_long_work_gives_progress_and_the_same_result(served: Warehouse, tmp_pat
     assert OpenedWarehouse(served).verify() == findings
     assert told
     assert str(tmp_path / "copy") == result.folder
+
+
+def test_a_verification_that_is_broken_off_ends_at_its_next_step(served: Warehouse) -> None:
+    told: list[tuple[int, int]] = []
+
+    def interrupt(done: int, total: int) -> None:
+        told.append((done, total))
+        raise KeyboardInterrupt
+
+    def is_at_work() -> bool:
+        return any(thread.name == "door work" for thread in threading.enumerate())
+
+    with pytest.raises(KeyboardInterrupt):
+        DoorClient(served.path).verify(on_progress=interrupt)
+
+    assert told[0][0] < told[0][1]
+    assert wait_until(lambda: not is_at_work())
+    assert all(finding.is_well for finding in DoorClient(served.path).verify())
 
 
 def test_a_fault_in_long_work_comes_back_as_what_it_is(served: Warehouse, tmp_path: Path) -> None:
