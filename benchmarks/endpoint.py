@@ -10,9 +10,6 @@ readers that never rest.
 
 import argparse
 import json
-import os
-import pwd
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,8 +27,8 @@ from typing import LiteralString
 import psycopg
 from endpoint_server import COMMIT_PAYLOADS, DAYS, PASSWORD, USER
 from measure import describe_machine
+from yardstick import Server, find_postgres, open_postgres
 
-from consumer import listener
 from consumer.dashboards.expansion import Range, expand
 from consumer.resources import dashboards_folder
 
@@ -54,23 +51,6 @@ ROWS: LiteralString = """select
 from generate_series(1, {rows}) as t(i)"""
 HEAVY: LiteralString = """select recipient_domain, event_type, count(distinct message_id), count(*)
 from events group by all order by 3 desc"""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Something that speaks the protocol.
-
-    Attributes:
-        name: the column it gets.
-        conninfo: how to connect.
-        large: gives ``{rows}`` rows of five columns.
-        pid: of the process whose memory is told, or None.
-    """
-
-    name: str
-    conninfo: str
-    large: LiteralString
-    pid: int | None = None
 
 
 @dataclass(slots=True)
@@ -121,7 +101,9 @@ def measure_endpoint(messages: int, rounds: int, programs: Path | None = None) -
         if programs is None:
             print("no PostgreSQL on this machine: its column is left out")
         else:
-            servers.append(opened.enter_context(open_postgres(programs)))
+            servers.append(
+                opened.enter_context(open_postgres(programs, ROWS.format(rows=1_000_000)))
+            )
         compare_wires(servers, rounds)
         measure_panels(worker.server, rounds)
         measure_commits(worker)
@@ -260,73 +242,6 @@ def open_worker(folder: Path, messages: int) -> Iterator[Worker]:
         )
         yield Worker(Server("duckpost", conninfo, ROWS, process.pid), process)
         process.stdin.close()
-
-
-def find_postgres() -> Path | None:
-    """Return the folder of the newest PostgreSQL's programs, or None."""
-    on_path = shutil.which("initdb")
-    if on_path is not None:
-        return Path(on_path).parent
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda one: one.parts[-3])
-    return found[-1].parent if found else None
-
-
-@contextmanager
-def open_postgres(programs: Path) -> Iterator[Server]:
-    """Start a PostgreSQL on loopback with the rows in a table that fits its memory."""
-    # it refuses to be root
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with tempfile.TemporaryDirectory(prefix="duckpost-bench-postgres-") as folder:
-        shutil.chown(folder, user)
-        secret = Path(folder) / "password"
-        secret.write_text(PASSWORD, encoding="utf-8")
-        shutil.chown(secret, user)
-        data = f"{folder}/data"
-        initialise = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8"]
-        run_as(user, programs / "initdb", "-D", data, "--no-sync", *initialise)
-        with listener.bind("127.0.0.1", 0, what="", advice="") as probe:
-            port = probe.getsockname()[1]
-        options = f"-p {port} -h 127.0.0.1 -k {folder} -c shared_buffers=1GB -c fsync=off"
-        run_as(
-            user,
-            programs / "pg_ctl",
-            "-D",
-            data,
-            "-w",
-            "-o",
-            options,
-            "-l",
-            f"{folder}/log",
-            "start",
-        )
-        try:
-            conninfo = psycopg.conninfo.make_conninfo(
-                host="127.0.0.1",
-                port=port,
-                user=USER,
-                password=PASSWORD,
-                dbname="postgres",
-                sslmode="disable",
-            )
-            with psycopg.connect(conninfo, autocommit=True) as connection:
-                made = ROWS.format(rows=1_000_000)
-                connection.execute(f"create unlogged table made as {made}")
-                connection.execute("vacuum analyze made")
-            yield Server("PostgreSQL", conninfo, "select * from made limit {rows}")
-        finally:
-            run_as(user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-def run_as(user: str, *command: "str | Path") -> None:
-    is_other = os.geteuid() == 0
-    subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        cwd="/",
-        user=user if is_other else None,
-        extra_groups=[] if is_other else None,
-    )
 
 
 def forget_peak(server: Server) -> int:
