@@ -42,7 +42,7 @@ _NO_MARKS: Final = pa.table({"ordinal": pa.array([], pa.int32()), "bit": pa.arra
 _FACTS: Final = (
     *("event_key", "event_type", "event_at", "sent_at", "message_id", "recipient"),
     *("recipient_domain", "destination_count", "account", "region", "configuration_set"),
-    *("identity", "source", "from_domain", "feedback_id", "delay_type", "processing_ms"),
+    *("identity", "source", "from_domain", "feedback_id", "delay_type"),
     *("is_unsubscribe", *SAID),
 )
 _FOUND_OUT: Final = (
@@ -66,13 +66,13 @@ _COUNTABLE: Final = pa.schema(
 )
 _ENTERED: Final = (
     *("event_type", "event_at", "sent_at", "account", "region", "configuration_set", "identity"),
-    *("source", "from_domain", "provider", "recipient_domain", "is_delayed", "processing_ms", "n"),
+    *("source", "from_domain", "provider", "n"),
 )
 
-_RARE_TYPES: Final = ("Bounce", "Reject", "Rendering Failure", "DeliveryDelay", "Complaint")
+_RARE_TYPES: Final = ("Bounce", "Reject", "Rendering Failure", "Complaint")
 # Of complaints only these say something of their message's other rows, or of each other.
 _RARE_COMPLAINTS: Final = ("suppressed", "auth_failure", "virus")
-# Opens, clicks and subscriptions change nothing but themselves.
+# Opens, clicks, delays and subscriptions change nothing but themselves.
 _PAIRING_TYPES: Final = ("Send", "Delivery", *_RARE_TYPES)
 
 _KEEP_RARE: Final = """
@@ -115,7 +115,12 @@ join message_facts as m
 where i.is_poor
 """
 
-_INSERT: Final = "insert into rollup_deltas by name select * from counted"
+# What counts alike within a quarter of an hour is one row: no zone has days that begin inside one.
+_QUARTER_MINUTES: Final = 15
+_INSERT: Final = """
+insert into rollup_deltas by name
+select * exclude (n), sum(n)::bigint as n from counted group by all having sum(n) != 0
+"""
 
 # A Delivery pairs with its message's rare rows from an hour before the sending to a day after.
 _HOURS_NEAR_SENDING: Final = range(-1, 26)
@@ -369,10 +374,8 @@ def _count(ready: pa.Table, domains: Domains, kinds: Collection[str]) -> pa.Tabl
     has_domain = pc.invert(pc.fill_null(has_no_domain, True))
     columns["source"] = _unless(has_identity, source)
     columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), columns["from_domain"])
-    is_timed = pc.and_(
-        pc.equal(columns["event_type"], "Delivery"), pc.is_valid(columns["recipient"])
-    )
-    columns["processing_ms"] = _unless(pc.invert(is_timed), columns["processing_ms"])
+    for name in ("event_at", "sent_at"):
+        columns[name] = pc.floor_temporal(columns[name], _QUARTER_MINUTES, "minute")
     return count(pa.table(columns), _ENTERED, kinds)
 
 

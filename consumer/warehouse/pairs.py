@@ -14,9 +14,7 @@ _BOUNCES: Final = frozenset({"hard", "soft", "undetermined"})
 _STOPPING: Final = frozenset({"Reject", "Rendering Failure"})
 _REPORTS: Final = frozenset({"auth_failure", "virus"})
 # What a row alone is none of.
-ALONE: Final = (
-    *("is_stopped", "is_suppressed_by_user", "is_bounced", "is_bounced_before", "is_delayed"),
-)
+ALONE: Final = (*("is_stopped", "is_suppressed_by_user", "is_bounced", "is_bounced_before"),)
 _MAKES_OUTCOME: Final = 256
 _IS_FIRST_REPORT: Final = 512
 _BEFORE_SENDING: Final = timedelta(hours=1)
@@ -28,7 +26,6 @@ class _Story(NamedTuple):
 
     is_stopped: bool
     is_suppressed_by_user: bool
-    has_delay: bool
     bounce: Row | None
 
 
@@ -49,7 +46,7 @@ def pair(rows: Iterable[Row], *, sign: int) -> list[Row]:
     first_reports = {min(group, key=_order)["event_key"] for group in reports.values()}
     paired: list[Row] = []
     for (_, recipient, _), group in groups.items():
-        story = _tell(group) if recipient is not None else _Story(False, False, False, None)
+        story = _tell(group) if recipient is not None else _Story(False, False, None)
         outcome = _find_outcome(group, story.bounce)
         paired.extend(_judge(row, story, outcome, first_reports, sign) for row in group)
     return paired
@@ -66,7 +63,6 @@ def _tell(group: Sequence[Row]) -> _Story:
             (row["bounce_sub_type"] or row["complaint_sub_type"]) != "Suppressed"
             for row in suppressions
         ),
-        has_delay=any(row["event_type"] == "DeliveryDelay" for row in group),
         bounce=min(bounces, key=_order, default=None),
     )
 
@@ -99,11 +95,6 @@ def _judge(row: Row, story: _Story, outcome: Row | None, first_reports: set[str]
         "is_suppressed_by_user": story.is_suppressed_by_user,
         "is_bounced": is_bounced,
         "is_bounced_before": is_bounced and _order(story.bounce or row) < _order(row),
-        "is_delayed": (
-            row["event_type"] == "Delivery"
-            and story.has_delay
-            and _is_near(row["event_at"], row["sent_at"])
-        ),
     }
 
 

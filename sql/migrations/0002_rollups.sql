@@ -13,8 +13,8 @@ create table rare_events (
     event_key uuid not null
 );
 
--- grain: one row per event and recipient that came (n is 1) or went (n is -1) since the
--- rollups were last added up; counts holds a bit for each count
+-- grain: rows to be added up of what came (n above 0) and went (n below 0) since the
+-- rollups were last added up, by quarters of an hour; counts holds a bit for each count
 create table rollup_deltas (
     event_type varchar not null,
     event_at timestamp not null,
@@ -26,9 +26,6 @@ create table rollup_deltas (
     source varchar,
     from_domain varchar,
     provider varchar,
-    recipient_domain varchar,
-    is_delayed boolean not null,
-    processing_ms bigint,
     counts bigint not null,
     n bigint not null
 );
