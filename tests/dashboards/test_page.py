@@ -89,7 +89,7 @@ class HostileAccess(OpenedWarehouse):
     """Answers every question with what its panel can draw, and text that wants to run."""
 
     @contextmanager
-    def read(self, sql: str, params: Any = ()) -> Iterator[pa.RecordBatchReader]:  # noqa: ANN401 - a double
+    def read(self, sql: str, *_: Any, **__: Any) -> Iterator[pa.RecordBatchReader]:  # noqa: ANN401 - a double
         is_table = "configuration_set,\n" in sql and "is_small_sample" in sql
         rows: list[dict[str, Any]] = [{"configuration_set": HOSTILE, "sends": 3}]
         if not is_table:
