@@ -321,9 +321,10 @@ class Warehouse:
         """Begin, and commit at the end; any fault before the COMMIT rolls back."""
         if self._lost is not None:
             raise self._lost
+        with translated(doing):
+            self._memory.make_room_to_write()
         try:
             with translated(doing):
-                self._memory.make_room_to_write()
                 self._connection.execute("begin transaction")
                 yield
                 self._memory.make_room_to_commit()
@@ -350,6 +351,7 @@ class Warehouse:
 
     def _roll_back(self) -> None:
         try:
+            self._memory.make_room_to_commit()
             self._connection.execute("rollback")
         except duckdb.Error as error:
             self._lost = CommitOutcomeUnknown(f"the warehouse cannot roll back: {error}")
