@@ -34,6 +34,9 @@ _WORDS: Final = (
     (re.compile(r"Ambiguous reference"), "42702"),
     (re.compile(r"Type with name"), "42704"),
     (re.compile(r"division by zero", re.IGNORECASE), "22012"),
+    (re.compile(r"field value out of range"), "22008"),
+    (re.compile(r"out of range for the destination|value is out of range"), "22003"),
+    (re.compile(r"More than one row returned by a subquery"), "21000"),
     (re.compile(r"(timestamp|date|time) field value|invalid (timestamp|date)"), "22007"),
     (re.compile(r"depth limit"), "54001"),
 )

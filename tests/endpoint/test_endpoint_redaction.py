@@ -92,6 +92,32 @@ def test_a_condition_of_a_reader_meets_the_token_alone(reader: psycopg.Connectio
     ).fetchone()
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select recipient::integer from events",
+        "select cast(recipient as date) from events",
+        "select error(recipient) from events",
+        "select strptime(recipient, '%Y') from events",
+        "select user_agent::integer from events where user_agent is not null",
+        "select recipient::decimal from my.copied",
+        "explain analyze select recipient from events where recipient > 'a'",
+        "explain select min(recipient), max(link) from events where recipient between 'a' and 'z'",
+        "select events from events",
+        "select struct_pack(*columns(*)) from events",
+    ],
+)
+def test_no_error_plan_or_whole_row_tells_a_reader_what_lies_under_a_token(
+    reader: psycopg.Connection, sql: str
+) -> None:
+    try:
+        said = str(reader.execute(sql).fetchall())
+    except psycopg.Error as error:
+        said = str(error)
+
+    assert CANARY not in said.lower()
+
+
 def test_every_column_of_text_is_decided_for_readers(publication: Publication) -> None:
     published = publication.published["support"]
     undecided = {

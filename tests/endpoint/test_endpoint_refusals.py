@@ -52,6 +52,27 @@ from psycopg import errors
         ("select getenv('HOME')", "42501"),
         ("select getvariable('x')", "42501"),
         ("select own.token('x', 'y')", "42883"),
+        ("select * from pragma_storage_info('events')", "42501"),
+        ("select * from duckdb_secrets()", "42501"),
+        ("select * from duckdb_views()", "42501"),
+        ("select * from duckdb_columns()", "42501"),
+        ("select * from glob('/etc/*')", "42501"),
+        ("select * from sniff_csv('/etc/passwd')", "42501"),
+        ("select * from json_execute_serialized_sql('{}')", "42501"),
+        ("select json_serialize_sql('select 1')", "42501"),
+        ("select stats(recipient) from events", "42501"),
+        ("select current_query()", "42501"),
+        ("select list_transform([1], lambda x: getenv('HOME'))", "42501"),
+        ("select redaction_key.secret from events", "42703"),
+        ("select rowid from events", "42703"),
+        ("copy (select 1) to program 'id'", "42501"),
+        ("copy from database ses to memory", "25006"),
+        ("create temp table x as select 1", "25006"),
+        ("summarize events", "25006"),
+        ("describe events", "25006"),
+        ("pivot events on recipient", "25006"),
+        ("set variable x = 1", "42501"),
+        ("prepare x as drop table events", "25006"),
         ("select system.main.getenv('HOME')", "42883"),
         ("select repeat('x', 1000)::json", "42704"),
         ("select json_structure('[')", "42501"),
@@ -161,6 +182,16 @@ def test_more_connections_than_allowed_are_told_so(start: Any) -> None:
 
         with pytest.raises(psycopg.OperationalError, match="too many clients"):
             psycopg.connect(server.dsn())
+
+
+def test_two_hundred_strangers_at_once_leave_room_for_the_next(server: Any) -> None:
+    with ExitStack() as stack:
+        strangers = [stack.enter_context(server.connect()) for _ in range(200)]
+        told = strangers[-1].recv(200)
+
+    with psycopg.connect(server.dsn()) as connection:
+        assert b"53300" in told
+        assert (1,) == connection.execute("select 1").fetchone()
 
 
 def test_a_client_cancels_its_query_within_two_seconds(server: Any) -> None:

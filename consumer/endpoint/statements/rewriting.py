@@ -7,6 +7,7 @@
 | ``duckpost.public.v`` | ``public.v`` |
 | ``a operator(pg_catalog.~) b`` | ``a ~ b`` |
 | ``collate "default"`` | nothing |
+| ``'{a,b}'::text[]`` | ``['a', 'b']::text[]`` |
 | ``'events'::regclass``, ``cast(…)`` | ``to_regclass('events')``; the same for ``regtype`` … |
 | ``json_build_object(…)`` | ``json_object(…)`` |
 | ``current_user``, ``current_schema`` | their values |
@@ -17,7 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.tokens import Token, to_literal
+from consumer.endpoint.types.known import BadValue
+from consumer.endpoint.types.values import parse_array
 
 DATABASE: Final = "duckpost"
 _REG: Final = frozenset({"regclass", "regtype", "regproc", "regprocedure", "regnamespace"})
@@ -183,6 +187,10 @@ class _Rewriting:
             type_ = self._after(3)
         pieces = self._done.pieces
         before = next((at for at in reversed(range(len(pieces))) if pieces[at][0].strip()), None)
+        if before is not None and pieces[before][0].startswith("'{") and self._peek(2) == "[":
+            # a list, as PostgreSQL writes it
+            text, at = pieces[before]
+            pieces[before] = (_to_list(text), at)
         if (
             type_.word in _REG
             and before is not None
@@ -227,3 +235,11 @@ class _Rewriting:
 
 def _to_function(kind: str) -> str:
     return "regproc" if kind == "regprocedure" else kind
+
+
+def _to_list(text: str) -> str:
+    try:
+        items = parse_array(text[1:-1].replace("''", "'"))
+    except BadValue as error:
+        raise Refusal("22P02", f"malformed array literal: {error}") from error
+    return "[" + ", ".join("null" if item is None else to_literal(item) for item in items) + "]"

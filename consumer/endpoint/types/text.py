@@ -1,7 +1,16 @@
 """Values of a result as text: SQL that gives what PostgreSQL would write."""
 
-from consumer.endpoint.types.known import to_result_type
+from typing import Final
+
+from consumer.endpoint.types.known import to_result_type, to_scalar
 from consumer.warehouse.reader import ColumnType
+
+# What has no sign in it that an array would need quotes for.
+_BARE: Final = frozenset(
+    """
+    bool int2 int4 int8 oid float4 float8 numeric date time uuid
+    """.split()  # noqa: SIM905 - a list of words
+)
 
 
 def to_text_sql(value: str, found: ColumnType) -> str:
@@ -9,10 +18,9 @@ def to_text_sql(value: str, found: ColumnType) -> str:
     result = to_result_type(found)
     if result.is_array:
         assert found.item is not None  # noqa: S101 - as `to_result_type` found
-        item = f"replace(replace({scalar_text_sql('e', found.item)}, '\\', '\\\\'), '\"', '\\\"')"
         items = (
             f"list_transform({value}, lambda e: case when e is null then 'NULL' "
-            f"else '\"' || {item} || '\"' end)"
+            f"else {_item_text_sql('e', found.item)} end)"
         )
         return f"('{{' || coalesce(array_to_string({items}, ','), '') || '}}')"
     return scalar_text_sql(value, found)
@@ -25,10 +33,11 @@ def scalar_text_sql(value: str, found: ColumnType) -> str:
         case "varchar":
             return value
         case "boolean":
-            return f"case when {value} then 't' else 'f' end"
+            return f"case {value} when true then 't' when false then 'f' end"
         case "float" | "double":
             return (
-                f"case when isfinite({value}) then {text} when isnan({value}) then 'NaN' "
+                f"case when isfinite({value}) then regexp_replace({text}, '\\.0$', '') "
+                f"when isnan({value}) then 'NaN' "
                 f"when {value} > 0 then 'Infinity' else '-Infinity' end"
             )
         case "blob":
@@ -41,3 +50,16 @@ def scalar_text_sql(value: str, found: ColumnType) -> str:
             return f"to_json({value})::varchar"
         case _:
             return text
+
+
+def _item_text_sql(value: str, found: ColumnType) -> str:
+    """An item of an array, in quotes where PostgreSQL has them."""
+    text = scalar_text_sql(value, found)
+    if to_scalar(found).name in _BARE:
+        return text
+    escaped = f"replace(replace({text}, '\\', '\\\\'), '\"', '\\\"')"
+    special = rf"regexp_replace({text}, '[{{}},\"\\\s]', '') <> {text}"
+    return (
+        f"case when {special} or lower({text}) in ('', 'null') then '\"' || {escaped} || '\"' "
+        f"else {text} end"
+    )
