@@ -16,6 +16,7 @@ from pathlib import Path
 from dedup import measure_dedup
 from endpoint import measure_endpoint
 from measure import Run, describe_machine, median, run
+from rollups import SPANS, measure_dashboards, measure_writes
 from sources import CONTESTS, compare_sources
 from streams import measure_streams
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dedup-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
     parser.add_argument("--stream-rows", type=int, nargs="*", default=[1_000_000, 20_000_000])
+    parser.add_argument("--rollup-rows", type=int, nargs="*", default=[10_000_000, 100_000_000])
     parser.add_argument("--source-events", type=int, default=20_000, help="0 leaves sources out")
     parser.add_argument("--endpoint-messages", type=int, default=20_000, help="0 leaves it out")
     arguments = parser.parse_args()
@@ -43,6 +45,10 @@ def main() -> None:
             measure_dedup(Path(folder), rows)
         for rows in arguments.stream_rows:
             measure_streams(Path(folder) / f"streams-{rows}", rows)
+        if arguments.rollup_rows:
+            measure_writes(Path(folder), arguments.events or 200_000)
+        for rows in arguments.rollup_rows:
+            measure_dashboards(Path(folder), rows, SPANS, arguments.rounds)
     if arguments.source_events:
         compare_sources(arguments.source_events, arguments.rounds, sorted(CONTESTS))
     if arguments.endpoint_messages:
