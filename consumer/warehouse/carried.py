@@ -9,6 +9,7 @@ import duckdb
 
 from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
 from consumer.warehouse.rollups import ROLLUPS, copy_frozen, recompute
+from consumer.warehouse.rules import JUDGED_BY
 from consumer.warehouse.write import enter_removal
 
 _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
@@ -44,6 +45,8 @@ def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
     frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
     if horizon is None:
         return Carried(facts, None, None)
+    # rows that are taken along keep the verdicts that they have
+    facts |= {name: value for name, value in found if name == JUDGED_BY}
     file.unlink(missing_ok=True)
     connection.execute(f"attach '{_quoted(file)}' as carried")
     old = f"sent_at < timestamp '{horizon}'"
