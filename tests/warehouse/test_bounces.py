@@ -1,6 +1,7 @@
 """What a bounce is about: each rule by an answer that a receiver could give."""
 
 import re
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pytest
@@ -16,7 +17,7 @@ SCHEMA = pa.schema(
 )
 
 
-def judge(bounces: Bounces, *rows: dict[str, object]) -> list[tuple[str | None, str | None]]:
+def judge(bounces: Bounces, *rows: Mapping[str, object]) -> list[tuple[str | None, str | None]]:
     table = pa.Table.from_pylist([{"event_type": "Bounce", **row} for row in rows], SCHEMA)
     judged = bounces.judge(table)
     return list(

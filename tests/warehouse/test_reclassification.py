@@ -11,7 +11,7 @@ from consumer.warehouse.reclassification import Change, reclassify
 from consumer.warehouse.rule_files import RuleFiles
 
 if TYPE_CHECKING:
-    from tests.conftest import Letter, NewLetter
+    from tests.conftest import Letter
     from tests.warehouse.conftest import Desk
 
 OWN_PROVIDERS = "domain,provider,has_feedback_loop\nexample.com,Post,true\n"
@@ -58,7 +58,7 @@ def options(files: RuleFiles) -> WarehouseOptions:
     return WarehouseOptions(memory_limit="256MB", threads=1, min_free_bytes=0, rule_files=files)
 
 
-def log_traffic(desk: "Desk", new_letter: "NewLetter") -> None:
+def log_traffic(desk: "Desk", new_letter: Callable[..., "Letter"]) -> None:
     """Three messages with all that rules judge: a machine's open before and after a person's."""
     for number, to in enumerate(("ann@example.com", "bob@gmail.com", "cy@example.net")):
         letter = new_letter(message_id=f"message-{number}", to=[to])
@@ -74,7 +74,7 @@ def log_traffic(desk: "Desk", new_letter: "NewLetter") -> None:
 
 def test_history_is_judged_as_if_it_came_in_by_the_new_rules(
     new_desk: Callable[..., "Desk"],
-    new_letter: "NewLetter",
+    new_letter: Callable[..., "Letter"],
     options: WarehouseOptions,
     files: RuleFiles,
 ) -> None:
@@ -156,7 +156,7 @@ def test_new_rules_leave_history_until_they_are_asked_to_judge_it(
 
 def test_it_can_be_broken_off_between_two_stretches(
     new_desk: Callable[..., "Desk"],
-    new_letter: "NewLetter",
+    new_letter: Callable[..., "Letter"],
     options: WarehouseOptions,
     files: RuleFiles,
     monkeypatch: pytest.MonkeyPatch,
