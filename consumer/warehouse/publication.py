@@ -137,7 +137,9 @@ class Publication:
             for schema in ("pg", "info")
         }
         return replace(
-            published, catalogue=catalogue, macros=macros | _find_macros(cursor, catalog, "pg")
+            published,
+            catalogue=catalogue,
+            macros=macros.union(*(_find_macros(cursor, catalog, schema) for schema in catalogue)),
         )
 
     def _publish_relations(self, cursor: duckdb.DuckDBPyConnection, role: Role) -> Relations:

@@ -1,5 +1,5 @@
--- What is published, as PostgreSQL's catalogue tells it: views in the schema public, and
--- in the schema my what users made.
+-- What is published, as PostgreSQL's catalogue tells it: views in the schema public,
+-- and in the schema my what users made.
 
 -- grain: one row per schema
 create table pg.pg_namespace as
@@ -246,7 +246,8 @@ select
     len(f.parameters)::smallint as pronargs,
     0::smallint as pronargdefaults,
     25::uinteger as prorettype,
-    list_transform(f.parameters, lambda p: 25::uinteger) as proargtypes,
+    -- an oidvector, whose text is so
+    rtrim(repeat('25 ', len(f.parameters))) as proargtypes,
     null::uinteger[] as proallargtypes,
     null::varchar[] as proargmodes,
     f.parameters as proargnames,

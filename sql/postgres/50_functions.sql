@@ -96,7 +96,7 @@ create macro pg.inet_client_addr() as null::varchar;
 create macro pg.txid_current() as 0::bigint;
 create macro pg.quote_ident(name) as (
     case
-        when regexp_full_match(name, '[a-z_][a-z0-9_$]*') then name
+        when regexp_matches(name, '^[a-z_][a-z0-9_$]*$') then name
         else '"' || replace(name, '"', '""') || '"'
     end
 );
@@ -168,15 +168,8 @@ create macro pg.to_regtype(written) as (
         limit 1
     )
 );
-create macro pg.to_regproc(written) as (
-    (
-        select found_p.oid
-        from pg.pg_proc as found_p
-        where found_p.proname = lower(written)
-        order by found_p.oid
-        limit 1
-    )
-);
+-- By its name, as the columns of pg_type have functions too.
+create macro pg.to_regproc(written) as replace(written, 'pg_catalog.', '');
 create macro pg.to_regnamespace(written) as (
     (
         select found_n.oid
@@ -216,9 +209,7 @@ create macro pg.lpad(written, size, filler := ' ') as (
 create macro pg.rpad(written, size, filler := ' ') as (
     system.main.rpad(written, least(size, 10000)::integer, filler)
 );
-create macro pg.regexp_full_match(written, pattern) as (
-    system.main.regexp_matches(written, pattern)
-);
+
 
 create type pg.regclass as uinteger;
 create type pg.regtype as uinteger;
@@ -226,3 +217,73 @@ create type pg.regproc as uinteger;
 create type pg.regnamespace as uinteger;
 create type pg.name as varchar;
 create type pg.xid as uinteger;
+
+-- What JDBC asks about the columns of indexes; there are none, so that it is never run.
+create macro info._pg_expandarray(items) as { 'x': items[1], 'n': 1 };
+
+create macro pg.pg_stat_get_numscans(index_oid) as 0::bigint;
+
+-- The reserved words alone, as JDBC wants to know what to quote.
+create macro pg.pg_get_keywords() as table
+    select
+        v.word,
+        'R' as catcode,
+        'reserved' as catdesc
+    from (
+        values ('all'),
+        ('and'),
+        ('any'),
+        ('as'),
+        ('case'),
+        ('cast'),
+        ('column'),
+        ('create'),
+        ('desc'),
+        ('distinct'),
+        ('else'),
+        ('end'),
+        ('from'),
+        ('group'),
+        ('having'),
+        ('in'),
+        ('limit'), ('not'), ('null'), ('offset'), ('on'), ('or'), ('order'), ('select'),
+        ('table'), ('then'), ('union'), ('using'), ('when'), ('where'), ('with')
+    ) as v (word);
+
+-- %s and %I alone. A width could ask for any memory.
+create macro own.filled(pattern, x) as regexp_replace(
+    pattern,
+    '%[sI]',
+    replace(
+        case
+            when
+                regexp_extract(pattern, '%([sI])', 1) = 'I'
+                then pg.quote_ident(x::varchar)
+            else x::varchar
+        end,
+        '\', '\\'
+    )
+);
+create macro pg.format(pattern, x, y := null) as (
+    coalesce(own.filled(own.filled(pattern, x), y), own.filled(pattern, x))
+);
+
+-- Patterns that say what a cast reads by itself.
+create macro own.parsed(written, pattern) as (
+    case
+        when
+            pattern in (
+                'YYYY-MM-DD', 'YYYY-MM-DD HH24:MI', 'YYYY-MM-DD HH24:MI:SS',
+                'YYYY-MM-DD HH24:MI:SS.MS', 'YYYY-MM-DD HH24:MI:SS.US'
+            )
+            then written::varchar::timestamp
+        else error('only patterns like YYYY-MM-DD HH24:MI:SS.US are read here')
+    end
+);
+create macro pg.to_timestamp(x, pattern := null) as (
+    case
+        when pattern is null then system.main.to_timestamp(x::varchar::double)
+        else timezone('UTC', own.parsed(x, pattern))
+    end
+);
+create macro pg.to_date(written, pattern) as own.parsed(written, pattern)::date;
