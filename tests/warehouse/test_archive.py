@@ -468,7 +468,7 @@ def test_a_frame_whose_commit_failed_is_told_and_a_rebuild_takes_it_in_once(
     ]
 
     assert (2, True) == (strays.found, strays.is_well)
-    assert 4 == rebuild_desk(desk).batches
+    assert 5 == rebuild_desk(desk).batches
     assert 1 == desk.value("select count(*) from events where event_type = 'Click'")
     assert [] == desk.faults()
 
