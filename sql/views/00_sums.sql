@@ -6,6 +6,16 @@ create or replace macro has_basis(event_type) as (
     event_type not in ('Open', 'Click', 'Complaint', 'Subscription')
 );
 
+-- What a day's rates are divided by: Sends where they are published for all that came.
+create or replace macro basis_of(sends, outcomes) as (
+    case when sends >= 0.99 * outcomes then 'sends' else 'outcomes' end
+);
+
+-- Whether a day lies between two, both among them; not, where one of them is unknown.
+create or replace macro is_on(day, from_day, to_day) as (
+    coalesce(day between from_day and to_day, false)
+);
+
 -- Whose mail it is: the event's own identity, what is known of its source, its domain.
 create or replace macro identity_of(own, known, source, from_domain) as (
     coalesce(own, known, nullif(split_part(source, '@', -1), ''), from_domain)

@@ -28,10 +28,7 @@ select
     d.identity_without_set,
     d.sends,
     d.outcomes,
-    case
-        when d.sends >= 0.99 * d.outcomes then 'sends'
-        else 'outcomes'
-    end as denominator_basis,
+    basis_of(d.sends, d.outcomes) as denominator_basis,
     d.cohort_day between p.deliveries_from_day and p.deliveries_to_day
         as is_delivery_published,
     p.has_delivery_delay,
