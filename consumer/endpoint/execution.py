@@ -59,9 +59,14 @@ class Turns:
         self._free.release()
 
     def open_reader(self, role: Role) -> Reader:
-        """A reader, new or used."""
-        idle = self._idle.get(role)
-        return idle.pop() if idle else self.publication.open_reader(role)
+        """A reader of what is published now, new or used."""
+        idle = self._idle.get(role, [])
+        while idle:
+            reader = idle.pop()
+            if reader.published is self.publication.published[role]:
+                return reader
+            reader.close()
+        return self.publication.open_reader(role)
 
     def put_away(self, role: Role, reader: Reader) -> None:
         """Keep a reader for the next statement, unless there are enough or it was interrupted."""

@@ -47,9 +47,7 @@ class Queries:
         self._role = role
         self._variables = variables
         self._limits = limits
-        self._published = turns.publication.published[role]
-        self._planned = functools.partial(planning.plan, published=self._published, user=user)
-        self._inferred = functools.partial(planning.infer, published=self._published, user=user)
+        self._user = user
         self._running: Execution | None = None
         self._is_gone = False
 
@@ -71,13 +69,17 @@ class Queries:
 
     async def infer(self, tokens: Sequence[Token], given: Sequence[int]) -> list[int]:
         """The OIDs of a query's parameters, after it was checked. Raises `Refusal`."""
-        return await self._run(functools.partial(self._inferred, tokens=tokens, given=given))
+        return await self._run(
+            functools.partial(planning.infer, tokens=tokens, user=self._user, given=given)
+        )
 
     async def describe(
         self, tokens: Sequence[Token], to_parameter: ToParameter
     ) -> Sequence[Column]:
         """What a query returns, without running it. Raises `Refusal`."""
-        step = functools.partial(self._planned, tokens=tokens, to_parameter=to_parameter)
+        step = functools.partial(
+            planning.plan, tokens=tokens, user=self._user, to_parameter=to_parameter
+        )
         return (await self._run(step)).columns
 
     async def open(
@@ -143,7 +145,9 @@ class Queries:
     ) -> planning.Plan:
         await execution.wake()
         return await execution.run(
-            functools.partial(self._planned, tokens=tokens, to_parameter=to_parameter)
+            functools.partial(
+                planning.plan, tokens=tokens, user=self._user, to_parameter=to_parameter
+            )
         )
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-import structlog
-
 from consumer.endpoint.authentication import Doorkeeper
 from consumer.endpoint.counts import Counts
 from consumer.endpoint.execution import Turns
@@ -121,11 +119,6 @@ class Endpoint:
 
     async def _serve(self) -> None:
         publication = await self._loop.run_in_executor(None, self._publish)
-        for role, published in publication.published.items():
-            for name, reason in published.refused.items():
-                structlog.get_logger().warning(
-                    "not served from the schema my", name=name, role=role, reason=reason
-                )
         self._turns = Turns(
             publication,
             most=self._options.max_active_queries,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import duckdb
 
-from consumer.warehouse.published import Published, Relations, Role, find_columns, quote, to_catalog
+from consumer.warehouse.published import Published, Relations, Role, find_columns, quote
 from consumer.warehouse.redaction import to_query
 
 SCHEMA = "my"
@@ -40,7 +40,7 @@ def publish_own(
     Returns:
         ``published`` with what was made, and what was not.
     """
-    catalog = to_catalog(role)
+    ((catalog,),) = cursor.execute("select current_database()").fetchall()
     columns: Relations = {}
     macros: set[str] = set()
     refused: dict[str, str] = {}

@@ -2,18 +2,22 @@
 
 A role's catalog has the schemas ``public`` with its views, ``my`` with what users made, ``pg`` and
 ``info`` with what clients of PostgreSQL look up (sql/postgres), and ``own``, which nobody is let
-into. Its readers search in no
-other catalog, so an unqualified name never reaches a table of the file. Catalogs in memory are
-made in milliseconds, and gone with the process.
+into. Its readers search in no other catalog, so an unqualified name never reaches a table of the
+file. Catalogs in memory are gone with the process. When users change what is theirs, a new edition
+of all catalogs takes the place of the one before, which stays until the next: what runs in it ends
+in it.
 """
 
 import hashlib
+import itertools
 import re
-from collections.abc import Callable
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
+import structlog
 
 from consumer.resources import sql_folder
 from consumer.warehouse.faults import translated
@@ -66,6 +70,17 @@ MACRO_NAMES: Final = frozenset(
 )
 _SEARCHED: Final = ("pg", "public")
 _HIDDEN_SCHEMA: Final = "own"
+_DOING: Final = "publishing views to the SQL endpoint"
+# Catalogs of one process have names of their own, whichever warehouse they are of.
+_EDITIONS: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """What was published at one time: its number, and by role what each may read."""
+
+    number: int
+    published: Mapping[Role, Published]
 
 
 class Publication:
@@ -87,32 +102,60 @@ class Publication:
         on_lost: Callable[[duckdb.Error], None],
     ) -> None:
         self._connection = connection
+        self._key = hashlib.blake2b(
+            b"tokens shown to readers", key=secret, digest_size=32
+        ).hexdigest()
         self._admit = admit
         self._on_lost = on_lost
-        self.published: dict[Role, Published] = {}
-        with translated("publishing views to the SQL endpoint"):
-            cursor = connection.cursor()
-            ((self._database,),) = cursor.execute("select current_database()").fetchall()
-            for role in ROLES:
-                self.published[role] = self._publish(connection.cursor(), role, secret)
+        self._renewing = threading.Lock()
+        with translated(_DOING):
+            ((self._database,),) = connection.execute("select current_database()").fetchall()
+        self._edition = self._publish_all()
+        self._last: _Edition | None = None
+
+    @property
+    def published(self) -> Mapping[Role, Published]:
+        """What each role may read now."""
+        return self._edition.published
+
+    def renew(self) -> None:
+        """Publish what users changed in `my`; from any thread."""
+        with self._renewing:
+            oldest, self._last = self._last, self._edition
+            self._edition = self._publish_all()
+            if oldest is not None:
+                with translated(_DOING), self._connection.cursor() as cursor:
+                    for role in ROLES:
+                        cursor.execute(f"detach {to_catalog(role, oldest.number)}")
 
     def open_reader(self, role: Role) -> Reader:
         """Open a cursor that searches in the role's catalog alone."""
         cursor = self._connection.cursor()
-        path = ",".join(f"{to_catalog(role)}.{schema}" for schema in _SEARCHED)
+        edition = self._edition
+        catalog = to_catalog(role, edition.number)
+        path = ",".join(f"{catalog}.{schema}" for schema in _SEARCHED)
         cursor.execute(f"set search_path = '{path}'")
-        return Reader(cursor, self._on_lost)
+        return Reader(cursor, self._on_lost, edition.published[role])
 
-    def _publish(self, cursor: duckdb.DuckDBPyConnection, role: Role, secret: bytes) -> Published:
-        catalog = to_catalog(role)
-        cursor.execute(f"attach if not exists ':memory:' as {catalog}")
+    def _publish_all(self) -> _Edition:
+        number = next(_EDITIONS)
+        with translated(_DOING):
+            published = {role: self._publish(role, to_catalog(role, number)) for role in ROLES}
+        for role, found in published.items():
+            for name, reason in found.refused.items():
+                structlog.get_logger().warning(
+                    "not served from the schema my", name=name, role=role, reason=reason
+                )
+        return _Edition(number, published)
+
+    def _publish(self, role: Role, catalog: str) -> Published:
+        cursor = self._connection.cursor()
+        cursor.execute(f"attach ':memory:' as {catalog}")
         for schema in (_HIDDEN_SCHEMA, "public", SCHEMA, "pg", "info"):
-            cursor.execute(f"drop schema if exists {catalog}.{schema} cascade")
             cursor.execute(f"create schema {catalog}.{schema}")
         cursor.execute(f"use {catalog}.{_HIDDEN_SCHEMA}")
         cursor.execute(f"create table {KEY_RELATION} (secret varchar)")
-        key = hashlib.blake2b(b"tokens shown to readers", key=secret, digest_size=32).hexdigest()
-        cursor.execute(f"insert into {KEY_RELATION} values (?)", [key])
+        cursor.execute(f"insert into {KEY_RELATION} values (?)", [self._key])
         cursor.execute(MACROS)
         columns = self._publish_relations(cursor, role)
         cursor.execute(f"set search_path = '{catalog}.pg,{catalog}.public'")

@@ -74,6 +74,6 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def to_catalog(role: Role) -> str:
+def to_catalog(role: Role, edition: int) -> str:
     """The name of a role's catalog: no file is called so, as it must not meet the warehouse's."""
-    return f"duckpost_to_{role}"
+    return f"duckpost_to_{role}_{edition}"

@@ -16,6 +16,7 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
 from consumer.errors import StatementFault
+from consumer.warehouse.published import Published
 
 _T = TypeVar("_T")
 _BATCH_ROWS: Final = 8_192
@@ -53,10 +54,12 @@ class Reader:
 
     Attributes:
         on_lost: called when the instance fails for good under a statement.
+        published: what it may read.
     """
 
     cursor: duckdb.DuckDBPyConnection
     on_lost: Callable[[duckdb.Error], None]
+    published: Published
     _reader: pa.RecordBatchReader | None = None
     _is_in_transaction: bool = False
     _is_interrupted: threading.Event = field(default_factory=threading.Event)

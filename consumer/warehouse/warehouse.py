@@ -73,6 +73,7 @@ class Warehouse:
         if has_gaps:
             self._place.gaps.touch(mode=0o600)
         self._lost: CommitOutcomeUnknown | None = None
+        self._publication: Publication | None = None
 
     def _take_up_rules(self) -> None:
         """Judge by the rules in force from here on."""
@@ -166,7 +167,10 @@ class Warehouse:
                     raise
                 except duckdb.Error as error:
                     raise to_query_fault(error) from error
-            return own.name
+        # readers need not wait for the worker's next start to see it
+        if self._publication is not None:
+            self._publication.renew()
+        return own.name
 
     @contextmanager
     def read(
@@ -264,7 +268,8 @@ class Warehouse:
             self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
             on_broken()
 
-        return Publication(self._connection, self.secret, admit=admit, on_lost=note)
+        self._publication = Publication(self._connection, self.secret, admit=admit, on_lost=note)
+        return self._publication
 
     def result_of(self, batch_id: UUID) -> WriteResult | None:
         """What the ledger says of a batch, None where it has none: settles an open outcome."""

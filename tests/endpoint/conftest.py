@@ -162,7 +162,7 @@ def start(publication: Publication) -> Start:
     """Starts an endpoint with other options than usual."""
 
     @contextmanager
-    def run(**options: object) -> Iterator[Server]:
+    def run(publication: Publication = publication, **options: object) -> Iterator[Server]:
         limits = {name: options.pop(name) for name in LIMITS._fields if name in options}
         chosen = replace(OPTIONS, limits=LIMITS._replace(**limits), **options)  # type: ignore[arg-type]  # a test's own keywords
         users = [User(role, password, role) for role, password in PASSWORDS.items()]  # type: ignore[arg-type]  # the roles

@@ -3,12 +3,14 @@
 # ruff: noqa: ANN401 - fixtures are of conftest, whose classes no test can import
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from consumer.endpoint.statements.admission import admit
+from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.publication import Publication
 
 CANARY = "canary.person"
@@ -98,3 +100,26 @@ def test_the_query_of_a_statement_is_what_stands_after_its_own_as(
 
     assert "not asked" == admit(statement, publication.published["reader"], parse)
     assert [body] == parsed
+
+
+def test_what_is_made_while_it_serves_is_seen_at_once_by_those_who_are_there(
+    tmp_path: Path, start: Any
+) -> None:
+    with open_warehouse(tmp_path / "ses.duckdb", WarehouseOptions(min_free_bytes=0)) as warehouse:
+        publication = warehouse.publish(admit=admit, on_broken=lambda: None)
+        with (
+            start(publication) as server,
+            psycopg.connect(server.dsn("reader"), autocommit=True) as reader,
+        ):
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                reader.execute("select n from my.counted")
+            found = []
+            for number in range(4):  # more changes than editions are kept
+                warehouse.change_own(f"create or replace view my.counted as select {number} as n")
+                found.append(reader.execute("select n from my.counted").fetchone())
+            warehouse.change_own("drop view my.counted")
+
+            assert [(number,) for number in range(4)] == found
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                reader.execute("select n from my.counted")
+            assert (0,) == reader.execute("select count(*) from events").fetchone()

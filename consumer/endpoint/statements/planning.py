@@ -9,7 +9,6 @@ from consumer.endpoint.statements import guard, inference
 from consumer.endpoint.statements.rewriting import Rewritten, rewrite
 from consumer.endpoint.statements.tokens import Token
 from consumer.errors import StatementFault
-from consumer.warehouse.published import Published
 from consumer.warehouse.reader import Column, Reader, find_position
 
 T = TypeVar("T")
@@ -26,14 +25,13 @@ class Plan:
 def plan(
     reader: Reader,
     tokens: Sequence[Token],
-    published: Published,
     *,
     user: str,
     to_parameter: Callable[[int], str] = lambda number: f"${number}",
 ) -> Plan:
     """Rewrite, check and bind a query. Raises `Refusal`, its place counted in the original."""
     rewritten = rewrite(tokens, user=user, to_parameter=to_parameter)
-    _check(reader, rewritten, published)
+    _check(reader, rewritten)
     try:
         return Plan(rewritten.sql, reader.describe(rewritten.sql))
     except StatementFault as fault:
@@ -43,24 +41,24 @@ def plan(
 def infer(
     reader: Reader,
     tokens: Sequence[Token],
-    published: Published,
     *,
     user: str,
     given: Sequence[int],
 ) -> list[int]:
     """The types of a query's parameters, after it was checked. Raises `Refusal`."""
-    node = _check(reader, rewrite(tokens, user=user), published)
+    node = _check(reader, rewrite(tokens, user=user))
     count = inference.count_parameters(tokens)
+    published = reader.published
     everything = published.own_columns | published.columns
     columns = {name.lower(): found for name, found in everything.items()}
     return inference.infer_types(node, given, count, columns)
 
 
-def _check(reader: Reader, rewritten: Rewritten, published: Published) -> dict[str, Any]:
+def _check(reader: Reader, rewritten: Rewritten) -> dict[str, Any]:
     try:
         # The parser of JSON sees what the parser of SQL has found to be one statement.
         node = guard.parse(reader.parse(rewritten.sql))
-        guard.check(node, published)
+        guard.check(node, reader.published)
     except Refusal as refusal:
         if refusal.at is not None:
             refusal.index = rewritten.find(refusal.at)
