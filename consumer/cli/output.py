@@ -92,12 +92,18 @@ def to_cell(value: object) -> str:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def iterate_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, object]]:
-    """Yield rows one by one, holding one record batch at a time; names that repeat are numbered."""
+def number_repeats(given: Iterable[str]) -> list[str]:
+    """Return columns' names with those numbered that occur again: ``n``, ``n_1``."""
     names: list[str] = []
-    for name in reader.schema.names:
+    for name in given:
         taken = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(1)))
         names.append(next(free for free in taken if free not in names))
+    return names
+
+
+def iterate_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, object]]:
+    """Yield rows one by one, holding one record batch at a time; names that repeat are numbered."""
+    names = number_repeats(reader.schema.names)
     for batch in reader:
         yield from batch.rename_columns(names).to_pylist()
 
@@ -166,11 +172,12 @@ def write_csv(reader: pa.RecordBatchReader, out: TextIO) -> None:
     """Write CSV with a header; text that a spreadsheet would run gets a quote in front."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(reader.schema.names)
+    is_terminal = out.isatty()
     for row in iterate_rows(reader):
-        writer.writerow([_to_csv_cell(value) for value in row.values()])
+        writer.writerow([_to_csv_cell(value, is_terminal=is_terminal) for value in row.values()])
 
 
-def _to_csv_cell(value: object) -> object:
+def _to_csv_cell(value: object, *, is_terminal: bool) -> object:
     plain = to_plain(value)
     if plain is None:
         return ""
@@ -179,7 +186,7 @@ def _to_csv_cell(value: object) -> object:
     if isinstance(plain, int | float):
         return plain
     text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-    if sys.stdout.isatty():
+    if is_terminal:
         text = to_safe_text(text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
