@@ -23,10 +23,11 @@ SETTABLE: Final = "memory_limit"
 
 
 class Memory:
-    """Sets one instance's limit, on the writer's connection; whoever calls holds the writer."""
+    """Sets one instance's limit; whoever calls holds the writer."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        # of its own: a transaction that has failed takes no statement but its ROLLBACK
+        self._connection = connection.cursor()
         ((limit,),) = connection.execute(f"select current_setting('{SETTABLE}')").fetchall()
         found = _SIZE.fullmatch(limit)
         assert found is not None, limit  # noqa: S101 - DuckDB's own way to write a size
