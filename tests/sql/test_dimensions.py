@@ -34,9 +34,22 @@ def every_type(log: Log) -> None:
         log("DeliveryDelay", AT, **shared, delay_type="SendingDeferral")
         log("DeliveryDelay", AT, **{**shared, "recipient": "b@example.net"}, delay_type="General")
         for kind in ("Permanent", "Transient", "Undetermined"):
-            log("Bounce", AT, **shared, bounce_type=kind, status="5.7.1")
-        log("Bounce", AT, **shared, bounce_sub_type="Suppressed", status="5.1.1")
-        log("Bounce", AT, **shared, bounce_type="Transient", is_auto_reply=True, status="")
+            log("Bounce", AT, **shared, bounce_type=kind, status="5.7.1", bounce_class="policy")
+        log(
+            *("Bounce", AT),
+            **shared,
+            bounce_sub_type="Suppressed",
+            status="5.1.1",
+            bounce_class="suppressed",
+        )
+        log(
+            *("Bounce", AT),
+            **shared,
+            bounce_type="Transient",
+            is_auto_reply=True,
+            status="",
+            bounce_class="auto_reply",
+        )
         for feedback in (None, "auth-failure", "virus"):
             log("Complaint", AT, **shared, complaint_feedback_type=feedback)
         log("Complaint", AT, **{**shared, "recipient": "a@yahoo.example"})
@@ -47,7 +60,13 @@ def every_type(log: Log) -> None:
             log("Click", AT, **shared, **reader, **CLICK, machine_rule=rule)
         log("Subscription", AT, **{**shared, "recipient": reader.get("recipient", "a@b.example")})
     log("Send", AT, **MESSAGE, message_id="message-sent")
-    log("Bounce", AT, **MESSAGE, message_id="message-bounced", status="5.1.1")
+    log(
+        *("Bounce", AT),
+        **MESSAGE,
+        message_id="message-bounced",
+        status="5.1.1",
+        bounce_class="invalid_recipient",
+    )
     for failed in ("Reject", "Rendering Failure"):
         log(failed, AT, **MESSAGE, message_id=f"message-{failed}")
 
