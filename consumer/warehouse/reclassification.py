@@ -1,8 +1,10 @@
 """Gives events the verdicts of the rules in force: provider, machine rule, bounce rule and class.
 
-A stretch of hours of sending a transaction: all that depends on each other, marks included, is of
-one message. Rollups get the differences in the same transaction, so that figures are those of the
-events at any moment, half-way through too; what was frozen when its events were pruned stays.
+Some messages a transaction: all that depends on each other, marks included, is of one message.
+They are found by hours of sending while others write, and changed in portions small enough that a
+batch waits a fraction of a second for its turn. Rollups get the differences in the same
+transaction, so that figures are those of the events at any moment, half-way through too; what was
+frozen when its events were pruned stays.
 """
 
 import time
@@ -10,14 +12,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consumer.resources import sql_folder
 from consumer.warehouse.bounces import SAID, Bounces
 from consumer.warehouse.facts import FROZEN, put_fact, read_instant
 from consumer.warehouse.machines import to_machine_verdicts
+from consumer.warehouse.pace import Pace
 from consumer.warehouse.rollups import restated
 from consumer.warehouse.rule_files import Rules, read_rules
 from consumer.warehouse.rules import JUDGED_BY
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from consumer.warehouse.warehouse import Warehouse
 
-# Events that are looked at between two batches, and full hours of them.
+# Events that are looked at together, in full hours of them; nobody waits for a look.
 STRETCH_EVENTS: Final = 50_000
 
 OnProgress = Callable[[int, int], None]
@@ -38,7 +43,7 @@ _HOURS: Final = (
 
 _PROVIDERS: Final = """
 with map as (select unnest($1::varchar []) as domain, unnest($2::varchar []) as provider)
-select e.event_key::varchar as event_key, e.message_id, e.recipient,
+select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at,
     e.provider as was, coalesce(m.provider, e.recipient_domain) as is_now, null::varchar as rule,
 from events as e
 left join map as m on m.domain = e.recipient_domain
@@ -46,14 +51,14 @@ where {within} and e.provider is distinct from coalesce(m.provider, e.recipient_
 """
 _MACHINES: Final = """
 with verdicts as ({verdicts})
-select e.event_key::varchar as event_key, e.message_id, e.recipient,
+select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at,
     e.machine_rule as was, v.machine_rule as is_now, null::varchar as rule,
 from events as e
 join verdicts as v on v.event_key = e.event_key
 where {within} and e.machine_rule is distinct from v.machine_rule
 """
 _BOUNCES: Final = f"""
-select e.event_key::varchar as event_key, e.message_id, e.recipient, e.event_type,
+select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at, e.event_type,
     {", ".join(f"e.{name}" for name in SAID)},
     e.bounce_class as was, e.bounce_rule as rule_before,
 from events as e
@@ -137,7 +142,7 @@ def reclassify(
 
     1. Read the rules; a fault changes nothing.
     2. Put them into force: what comes in from here on is judged by them.
-    3. Find, a stretch at a time, the rows that they judge differently, and change those.
+    3. Find the rows that they judge differently, a stretch at a time, and change them in portions.
     4. Note by which rules all of history is judged now.
 
     Cut off anywhere, figures are right for the verdicts that are there, and the next time goes on.
@@ -146,7 +151,7 @@ def reclassify(
         warehouse: open; its options name the user's files.
         is_dry_run: count only.
         on_progress: gets events done and in all; what it raises ends the work between two
-            stretches.
+            portions.
 
     Raises `SettingsError` for rules that cannot be used.
     """
@@ -158,6 +163,7 @@ def reclassify(
     stretches = list(_find_stretches(warehouse))
     total = sum(events for _, _, events in stretches)
     counted: Counter[tuple[str, str | None, str | None]] = Counter()
+    pace = Pace()
     done = 0
     for start, end, events in stretches:  # 3
         if on_progress is not None:
@@ -166,10 +172,12 @@ def reclassify(
         for column, rows in changed.items():
             pairs = zip(rows["was"].to_pylist(), rows["is_now"].to_pylist(), strict=True)
             counted.update((column, was, is_now) for was, is_now in pairs)
-        if not is_dry_run and any(rows.num_rows for rows in changed.values()):
+        for messages, since, until in () if is_dry_run else _cut(changed, pace):
+            if on_progress is not None:
+                on_progress(done, total)
             warehouse.change(
                 "giving events the verdicts of other rules",
-                lambda connection: _change(connection, changed, start, end),  # noqa: B023 - called at once
+                partial(_change, changed=messages, start=since, end=until, pace=pace),
             )
         done += events
     if not is_dry_run:
@@ -217,6 +225,36 @@ def _find_changed(
     }
 
 
+def _cut(
+    changed: dict[str, pa.Table], pace: Pace
+) -> Iterator[tuple[dict[str, pa.Table], datetime, datetime]]:
+    """Yield the rows in portions of whole messages, each of about as many as ``pace`` says.
+
+    With each goes when its messages were sent, to full seconds: copies of an event may differ in
+    less. A second that two portions share is looked at by both.
+    """
+    rows = pa.concat_tables([one.select(["message_id", "sent_at"]) for one in changed.values()])
+    messages = rows.group_by("message_id").aggregate(
+        [("sent_at", "min"), ("sent_at", "max"), ([], "count_all")]
+    )
+    messages = messages.sort_by("sent_at_min").combine_chunks()
+    ends = pc.cumulative_sum(messages["count_all"])
+    start = taken = 0
+    while start < len(messages):
+        fitting = pc.sum(pc.less_equal(ends, taken + pace.rows)).as_py() or 0
+        end = max(fitting, start + 1)
+        portion = messages.slice(start, end - start)
+        since = pc.min(portion["sent_at_min"]).as_py().replace(microsecond=0)
+        until = pc.max(portion["sent_at_max"]).as_py().replace(microsecond=0)
+        ids = portion["message_id"].combine_chunks()
+        parts = {
+            column: one.filter(pc.is_in(one["message_id"], value_set=ids))
+            for column, one in changed.items()
+        }
+        yield parts, since, until + timedelta(seconds=1)
+        start, taken = end, ends[end - 1].as_py()
+
+
 def _judge_bounces(stored: pa.Table, bounces: Bounces) -> pa.Table:
     """Return those with another class or another rule."""
     judged = bounces.judge(stored)
@@ -230,7 +268,7 @@ def _judge_bounces(stored: pa.Table, bounces: Bounces) -> pa.Table:
             strict=True,
         )
     ]
-    named = judged.select(["event_key", "message_id", "recipient", "was"])
+    named = judged.select(["event_key", "message_id", "recipient", "sent_at", "was"])
     named = named.append_column("is_now", judged["bounce_class"])
     named = named.append_column("rule", judged["bounce_rule"])
     return named.filter(pa.array(is_other, pa.bool_()))
@@ -241,13 +279,26 @@ def _change(
     changed: dict[str, pa.Table],
     start: datetime,
     end: datetime,
+    pace: Pace,
 ) -> None:
     """Give the rows their verdicts, their groups' marks to whom they belong, and rollups both."""
+    with pace.timed():
+        _restate(connection, changed, start, end)
+
+
+def _restate(
+    connection: "duckdb.DuckDBPyConnection",
+    changed: dict[str, pa.Table],
+    start: datetime,
+    end: datetime,
+) -> None:
     frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
     messages = pa.concat_tables([rows.select(["message_id"]) for rows in changed.values()])
     connection.register("changed_messages", messages)
     counted = [
-        f"o.cohort_hour >= timestamp '{start}' and o.cohort_hour < timestamp '{end}'",
+        f"o.cohort_hour >= timestamp '{start.replace(minute=0, second=0)}'",
+        f"o.cohort_hour < timestamp '{end}'",
+        _within("o", start, end),
         "o.message_id in (select message_id from changed_messages)",
         *([f"o.sent_at >= timestamp '{frozen}'"] if frozen is not None else []),
     ]

@@ -1,6 +1,7 @@
 """Other rules, and history judged by them: as if everything came in anew."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from consumer.warehouse import WarehouseOptions
 from consumer.warehouse.reclassification import Change, reclassify
+from consumer.warehouse.retention import Retention, prune
 from consumer.warehouse.rule_files import RuleFiles
 
 if TYPE_CHECKING:
@@ -183,4 +185,60 @@ def test_it_can_be_broken_off_between_two_stretches(
     assert not desk.warehouse.is_history_judged
     reclassify(desk.warehouse)
     assert {"Post"} == {row["provider"] for row in desk.rows("from events")}
+    assert [] == desk.faults()
+
+
+def test_messages_of_one_second_are_changed_in_portions_and_figures_are_right_between_them(
+    new_desk: Callable[..., "Desk"],
+    new_letter: Callable[..., "Letter"],
+    options: WarehouseOptions,
+    files: RuleFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.pace.FIRST_ROWS", 1)
+    monkeypatch.setattr("consumer.warehouse.pace.LEAST_ROWS", 1)
+    monkeypatch.setattr("consumer.warehouse.pace.MOST_ROWS", 1)
+    old, fresh = new_desk(options), new_desk(options)
+    log_traffic(old, new_letter)
+    fill(files)
+    faults, steps = [], 0
+
+    def look(done: int, total: int) -> None:
+        nonlocal steps
+        steps += 1
+        faults.extend(old.faults())
+
+    reclassify(old.warehouse, on_progress=look)
+    fresh.warehouse.reopen()
+    log_traffic(fresh, new_letter)
+    assert 4 == steps
+    assert [] == faults
+    assert fresh.content() == old.content()
+
+
+def test_figures_of_pruned_messages_stay_and_those_that_remain_are_judged(
+    new_desk: Callable[..., "Desk"],
+    new_letter: Callable[..., "Letter"],
+    options: WarehouseOptions,
+    files: RuleFiles,
+) -> None:
+    desk = new_desk(options)
+    late = new_letter(message_id="message-2")
+    early = new_letter(message_id="message-1", sent=late.sent - timedelta(days=40))
+    for letter in (early, late):
+        bounce = letter.bounce(feedback_id=f"bounce of {letter.message_id}")
+        desk.write(letter.send(), letter.open(ip="192.0.2.9"), bounce)
+    days = (datetime.now(UTC) - late.sent).days + 20
+    prune(desk.warehouse, Retention(events_days=days, failure_events_days=days + 40))
+    fill(files)
+    reclassify(desk.warehouse)
+
+    by_day = (
+        "select period_day::varchar as day, provider, sum(opens)::bigint as opens, "
+        "sum(machine_opens)::bigint as machines from rollup_rows('cohort_hour') "
+        "group by all having sum(events) != 0 order by all"
+    )
+    assert [("example.com", 1, 0), ("Post", 1, 1)] == [
+        (row["provider"], row["opens"], row["machines"]) for row in desk.rows(by_day)
+    ]
     assert [] == desk.faults()
