@@ -198,9 +198,10 @@ def _read_about(request: Request) -> _About:
         value = None
     found = value.get("commonAttributes") if isinstance(value, dict) else None
     attributes = found if isinstance(found, dict) else {}
+    stream = arn if _STREAM_ARN.fullmatch(arn) else ""
     return _About(
-        stream=arn if _STREAM_ARN.fullmatch(arn) else "",
-        region=_find_attribute(attributes, _REGION_NAMES, _REGION) or find_arn_region(arn),
+        stream=stream,
+        region=_find_attribute(attributes, _REGION_NAMES, _REGION) or find_arn_region(stream),
         account=_find_attribute(attributes, _ACCOUNT_NAMES, _ACCOUNT),
     )
 

@@ -425,6 +425,7 @@ def test_a_bad_record_is_quarantined_and_spoils_no_other(
         ({}, "eu-west-1"),
         ({"X-Amz-Firehose-Source-Arn": ""}, None),
         ({"X-Amz-Firehose-Source-Arn": "nonsense"}, None),
+        ({"X-Amz-Firehose-Source-Arn": STREAM.replace("eu-west-1", "<b>")}, None),
         (
             {"X-Amz-Firehose-Common-Attributes": '{"commonAttributes":{"region":"us-east-1"}}'},
             "us-east-1",
