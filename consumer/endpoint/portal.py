@@ -9,7 +9,6 @@ import pyarrow as pa
 from consumer.endpoint import rows
 from consumer.endpoint.execution import Execution
 from consumer.endpoint.messages import backend
-from consumer.endpoint.messages.fields import BINARY
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.wire import Wire
@@ -95,11 +94,10 @@ class QueryPortal:
         self._is_open = self._is_done = False
         self._batch: pa.RecordBatch | None = None
         self._packers: Sequence[Callable[[Any], bytes]] | None = None
-        if any(field.format == BINARY for field in self.fields):
+        messages = rows.to_message_rows(sql, columns, formats)
+        if messages is None:
             self._packers = rows.to_packers(columns, formats)
-            self._sql = rows.to_values(sql, columns, formats)
-        else:
-            self._sql = rows.to_text_rows(sql, columns)
+        self._sql = messages or rows.to_values(sql, columns, formats)
 
     async def send(self, wire: Wire, most_rows: int) -> Progress:
         """See `Portal`."""

@@ -1,8 +1,9 @@
 """A query's rows as they go over the wire.
 
-Text results are put together by DuckDB itself: an outer select makes one BLOB a row, the whole
-DataRow message, and Python hands on the column's buffer as it is: 100,000 rows of five columns in
-the time that packing them in Python takes for a quarter of them, and without holding the GIL.
+Rows are put together by DuckDB itself, texts and binary values alike: an outer select makes one
+BLOB a row, the whole DataRow message, and Python hands on the column's buffer as it is, without
+holding the GIL. Only columns of binary arrays, numerics and intervals have their values packed in
+Python, and their rows with them.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +15,12 @@ from consumer.endpoint.messages import backend
 from consumer.endpoint.messages.fields import TEXT
 from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.statements.tokens import to_literal
-from consumer.endpoint.types.binary import to_binary_sql, to_packer
+from consumer.endpoint.types.binary import to_binary_sql, to_packable_sql, to_packer
 from consumer.endpoint.types.known import to_result_type
 from consumer.endpoint.types.text import to_text_sql
 from consumer.warehouse.reader import Column
 
 _NULL: Final = r"'\xFF\xFF\xFF\xFF'::blob"
-# What is written in so few bytes that one byte of the length is enough.
-_SHORT: Final = frozenset(
-    """
-    bool int2 int4 int8 oid float4 float8 date time timestamp timestamptz uuid
-    """.split()  # noqa: SIM905 - a list of words
-)
 
 
 def to_fields(columns: Sequence[Column], formats: Sequence[int]) -> list[backend.Field]:
@@ -45,22 +40,20 @@ def choose_format(formats: Sequence[int], at: int) -> int:
     return formats[0] if len(formats) == 1 else formats[at]
 
 
-def to_text_rows(sql: str, columns: Sequence[Column]) -> str:
-    """SQL that gives each row of ``sql`` as its DataRow message."""
-    texts, parts = [], []
+def to_message_rows(sql: str, columns: Sequence[Column], formats: Sequence[int]) -> str | None:
+    """SQL that gives each row of ``sql`` as its DataRow message; None where Python has to pack."""
+    values, parts = [], []
     for at, column in enumerate(columns):
-        name = f"s{at}"
-        texts.append(f"{to_text_sql(f'c{at}', column.type)} as {name}")
-        is_short = to_result_type(column.type)
-        length = _to_length(
-            f"strlen({name})", is_short=not is_short.is_array and is_short.item.name in _SHORT
-        )
-        parts.append(f"case when {name} is null then {_NULL} else {length} || encode({name}) end")
-    count = to_blob(len(columns).to_bytes(2, "big"))
+        value = _to_value_sql(at, column, formats)
+        if value is None:
+            return None
+        values.append(f"{value} as v{at}")
+        parts.append(f"coalesce({_to_length(f'octet_length(v{at})')} || v{at}, {_NULL})")
+    body = _join([to_blob(len(columns).to_bytes(2, "big")), *parts])
     return (
         f"select 'D'::blob || {_to_length('octet_length(body) + 4')} || body from ("
-        f"select {count} || {' || '.join(parts)} as body from ("
-        f"select {', '.join(texts)} from ({sql}\n) as t({_names(columns)})))"
+        f"select {body} as body from ("
+        f"select {', '.join(values)} from ({sql}\n) as t({_names(columns)})))"
     )
 
 
@@ -68,17 +61,17 @@ def to_values(sql: str, columns: Sequence[Column], formats: Sequence[int]) -> st
     """SQL that gives the same rows as values that `pack_rows` can take."""
     chosen = []
     for at, column in enumerate(columns):
-        if choose_format(formats, at) == TEXT:
-            chosen.append(f"{to_text_sql(f'c{at}', column.type)} as c{at}")
-        else:
-            chosen.append(f"{to_binary_sql(f'c{at}', column.type)} as c{at}")
+        value = _to_value_sql(at, column, formats) or to_packable_sql(f"c{at}", column.type)
+        chosen.append(f"{value} as c{at}")
     return f"select {', '.join(chosen)} from ({sql}\n) as t({_names(columns)})"
 
 
 def to_packers(columns: Sequence[Column], formats: Sequence[int]) -> list[Callable[[Any], bytes]]:
-    """For each column, what makes bytes of its values."""
+    """For each column, what makes bytes of its values in `to_values`."""
     return [
-        str.encode if choose_format(formats, at) == TEXT else to_packer(to_result_type(column.type))
+        bytes
+        if _to_value_sql(at, column, formats) is not None
+        else to_packer(to_result_type(column.type))
         for at, column in enumerate(columns)
     ]
 
@@ -149,12 +142,28 @@ def to_blob(data: bytes) -> str:
     return "'" + "".join(f"\\x{byte:02X}" for byte in data) + "'::blob"
 
 
-def _to_length(number: str, *, is_short: bool = False) -> str:
+def _to_value_sql(at: int, column: Column, formats: Sequence[int]) -> str | None:
+    """SQL for the bytes of a column's value; None where Python has to pack them."""
+    if choose_format(formats, at) == TEXT:
+        return f"encode({to_text_sql(f'c{at}', column.type)})"
+    return to_binary_sql(f"c{at}", column.type)
+
+
+def _to_length(number: str) -> str:
     """SQL for a number as four bytes: the quick way below 128, where a character is one byte."""
     short = rf"'\x00\x00\x00'::blob || encode(chr(({number})::integer))"
-    if is_short:
-        return f"({short})"
-    return f"(case when {number} < 128 then {short} else unhex(printf('%08x', {number})) end)"
+    return f"(case when {number} < 128 then {short} else ({number})::integer::bit::blob end)"
+
+
+def _join(parts: Sequence[str]) -> str:
+    """SQL that puts parts together in pairs, and pairs in pairs.
+
+    One after the other would copy the beginning of a row again for each of its columns.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_join(parts[:half])} || {_join(parts[half:])})"
 
 
 def _names(columns: Sequence[Column]) -> str:

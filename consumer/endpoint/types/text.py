@@ -35,10 +35,12 @@ def scalar_text_sql(value: str, found: ColumnType) -> str:
         case "boolean":
             return f"case {value} when true then 't' when false then 'f' end"
         case "float" | "double":
+            # most have a fraction: what needs no pattern is not given to one
             return (
-                f"case when isfinite({value}) then regexp_replace({text}, '\\.0$', '') "
-                f"when isnan({value}) then 'NaN' "
-                f"when {value} > 0 then 'Infinity' else '-Infinity' end"
+                f"case when {value} <> trunc({value}) and abs({value}) < 1e15 then {text} "
+                f"when isfinite({value}) then regexp_replace({text}, '\\.0$', '') "
+                f"when isnan({value}) then 'NaN' when {value} > 0 then 'Infinity' "
+                f"when {value} < 0 then '-Infinity' end"
             )
         case "blob":
             return f"'\\x' || lower(hex({value}))"
