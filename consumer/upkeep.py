@@ -1,12 +1,13 @@
 """What a worker does by itself, rarely: what retention, erasure and the alert on its disk need."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -16,10 +17,16 @@ from consumer.warehouse import Warehouse
 from consumer.warehouse.disk import look_at_disk, note_disk
 from consumer.warehouse.retention import Retention, prune
 
+if TYPE_CHECKING:
+    from consumer.mail_hosts.learning import Learner
+
 # The first look comes that late, too: a rewrite that fails is not tried again in a circle.
 LOOK_SECS: Final = 3_600.0
 PRUNE_SECS: Final = 86_400.0
 DISK_SECS: Final = 300.0
+# DNS is somebody else's: no more than one domain a second is asked about.
+LEARN_SECS: Final = 60.0
+MOST_DOMAINS: Final = 60
 
 
 class _Ended(Exception):  # noqa: N818 - no error: the worker ends between two slices
@@ -35,10 +42,12 @@ class Upkeep:
         warehouse: the worker's.
         settings: how long an erasure waits for the file's rewrite.
         retention: how long what is kept; what is older goes once a day.
+        learner: asks DNS about domains, some a minute; None where it may not be asked.
         on_rewrite_due: called once the file is to be rewritten.
         on_broken: called when pruning finds the warehouse failed for good.
         look_secs: how often to look whether something is due.
         disk_secs: how often to note the disk.
+        learn_secs: how often to ask DNS.
     """
 
     def __init__(  # noqa: PLR0913 - what is due, and whom to tell
@@ -46,11 +55,13 @@ class Upkeep:
         warehouse: Warehouse,
         settings: PrivacySettings,
         retention: Retention,
+        learner: "Learner | None" = None,
         *,
         on_rewrite_due: Callable[[], None],
         on_broken: Callable[[], None],
         look_secs: float = LOOK_SECS,
         disk_secs: float = DISK_SECS,
+        learn_secs: float = LEARN_SECS,
     ) -> None:
         self._warehouse = warehouse
         self._after = timedelta(days=settings.erase_rewrite_days)
@@ -59,6 +70,9 @@ class Upkeep:
         self._on_broken = on_broken
         self._look_secs = look_secs
         self._disk_secs = disk_secs
+        self._learner = learner
+        self._learn_secs = learn_secs
+        self._is_dns_mute = False
         self._pruned_at: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -79,10 +93,17 @@ class Upkeep:
 
     def _run(self) -> None:
         look_at = time.monotonic() + self._look_secs
+        disk_at, learn_at = time.monotonic(), math.inf
+        if self._learner is not None:
+            learn_at = time.monotonic() + self._learn_secs
         try:
-            self._note_disk()
-            while not self._ended.wait(min(self._disk_secs, look_at - time.monotonic())):
-                self._note_disk()
+            while not self._ended.wait(min(disk_at, learn_at, look_at) - time.monotonic()):
+                if time.monotonic() >= disk_at:
+                    self._note_disk()
+                    disk_at = time.monotonic() + self._disk_secs
+                if self._learner is not None and time.monotonic() >= learn_at:
+                    self._learn(self._learner)
+                    learn_at = time.monotonic() + self._learn_secs
                 if time.monotonic() < look_at:
                     continue
                 look_at = time.monotonic() + self._look_secs
@@ -104,6 +125,22 @@ class Upkeep:
             raise
         except DuckpostError as error:
             self._log.warning("disk not noted", error=str(error))
+
+    def _learn(self, learner: "Learner") -> None:
+        """Say once that DNS does not answer, and once that it does again."""
+        try:
+            learned = learner.learn_some(MOST_DOMAINS, is_ended=self._ended.is_set)
+        except CommitOutcomeUnknown:
+            raise
+        except DuckpostError as error:
+            self._log.warning("mail hosts not looked up", error=str(error))
+            return
+        if learned.is_mute and not self._is_dns_mute:
+            self._log.warning("DNS does not answer", domains=learned.asked)
+        if learned.asked > learned.unanswered:
+            self._log.info("mail hosts looked up", **asdict(learned))
+        if learned.asked:
+            self._is_dns_mute = learned.is_mute
 
     def _is_prune_due(self) -> bool:
         if not self._retention.is_set:

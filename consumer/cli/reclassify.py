@@ -23,7 +23,8 @@ def reclassify(
     Says whose mailbox, which opens and clicks are a machine's and what bounces are about. Rules
     apply to new events from the start that reads them, and to those already there by this. Figures
     are right throughout; interrupted, it goes on when given again. A running worker reads the
-    files of its own settings.
+    files of its own settings. With classification.mx_lookups, DNS is asked first about domains
+    that are in no file.
     """
     with (
         opened(config, warehouse, create=False, takes_rules=not is_dry_run) as access,
@@ -48,4 +49,7 @@ def reclassify(
         )
     changed = sum(one.rows for one in result.changes)
     what = "would get" if is_dry_run else "got"
+    if result.asked:
+        mute = f", {result.unanswered:,} without an answer" * bool(result.unanswered)
+        click.echo(f"asked DNS about {result.asked:,} domains{mute}")
     click.echo(f"of {result.events:,} events {changed:,} verdicts {what} another value")

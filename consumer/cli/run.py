@@ -17,7 +17,7 @@ from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
 from consumer.door import server as door
-from consumer.door.access import OpenedWarehouse, to_options, to_retention
+from consumer.door.access import OpenedWarehouse, open_learner, to_options, to_retention
 from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_FAILED, WarehouseError, WarehouseLocked
@@ -131,8 +131,11 @@ def _work(file: Warehouse, settings: Settings) -> End:
                 url=f"{scheme}://{host}:{port}",
                 paths=[source.path for source in endpoints],
             )
+        learner = open_learner(file, settings.classification)
         app = door.to_app(
-            OpenedWarehouse(file), on_broken=worker.break_off, on_rewrite=worker.stop_for_rewrite
+            OpenedWarehouse(file, learner),
+            on_broken=worker.break_off,
+            on_rewrite=worker.stop_for_rewrite,
         )
         if settings.endpoint.is_open:
             bound = opening.bind(settings.endpoint)
@@ -157,6 +160,7 @@ def _work(file: Warehouse, settings: Settings) -> End:
             file,
             settings.privacy,
             to_retention(settings.retention),
+            learner,
             on_rewrite_due=worker.stop_for_rewrite,
             on_broken=worker.break_off,
         )

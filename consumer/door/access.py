@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 
 from consumer.addresses import parse_address
 from consumer.batch import Batch
 from consumer.door.client import DoorClient
-from consumer.errors import CommitOutcomeUnknown, WarehouseLocked
+from consumer.errors import CommitOutcomeUnknown, SettingsError, WarehouseLocked
 from consumer.settings import ClassificationSettings, RetentionSettings, WarehouseSettings
 from consumer.warehouse import (
     Recovery,
@@ -29,6 +30,9 @@ from consumer.warehouse.retention import PruneResult, Retention, prune
 from consumer.warehouse.rewriting import rewrite
 from consumer.warehouse.rule_files import RuleFiles
 from consumer.warehouse.ses_suppressions import Listed, keep_list
+
+if TYPE_CHECKING:
+    from consumer.mail_hosts.learning import Learner
 
 # Statements cost the same for few rows as for many: this many make them a small part.
 _MAX_ROWS: Final = 20_000
@@ -146,13 +150,15 @@ class OpenedWarehouse:
         warehouse: open; `close` closes it.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, learner: "Learner | None" = None) -> None:
         self._warehouse = warehouse
         self.path = warehouse.path
+        learner: asks DNS before history is judged; None where it may not be asked.
         self.secret = warehouse.secret
         self.store_subject = warehouse.options.store_subject
         self.max_rows = _MAX_ROWS
         self.archive = warehouse.options.archive
+        self._learner = learner
 
     def read(
         self,
@@ -214,8 +220,13 @@ class OpenedWarehouse:
     def reclassify(
         self, *, is_dry_run: bool = False, on_progress: Callable[[int, int], None] | None = None
     ) -> Reclassification:
-        """Judge all events by the rules as they are now."""
-        return reclassify(self._warehouse, is_dry_run=is_dry_run, on_progress=on_progress)
+        """Judge all events by the rules as they are now, and by what DNS says now."""
+        asked = unanswered = 0
+        if self._learner is not None and not is_dry_run:
+            learned = self._learner.learn_all(on_progress)
+            asked, unanswered = learned.asked, learned.unanswered
+        done = reclassify(self._warehouse, is_dry_run=is_dry_run, on_progress=on_progress)
+        return replace(done, asked=asked, unanswered=unanswered)
 
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient may be mailed again."""
@@ -273,9 +284,25 @@ def to_retention(settings: RetentionSettings) -> Retention:
     """Return what the settings mean for pruning."""
     return Retention(**settings.model_dump())
 
+        mx_providers=settings.mx_providers_file,
+        uses_mx=settings.mx_lookups,
 
 def open_access(
     settings: WarehouseSettings,
+def open_learner(warehouse: Warehouse, settings: ClassificationSettings) -> "Learner | None":
+    """Return who asks DNS about domains, None where the settings do not allow it.
+
+    Raises `SettingsError` where there is no DNS server to ask.
+    """
+    if not settings.mx_lookups:
+        return None
+    # DNS is slow to import, and few ask it
+    from consumer.mail_hosts.exchanges import Exchanges  # noqa: PLC0415
+    from consumer.mail_hosts.learning import Learner  # noqa: PLC0415
+
+    return Learner(warehouse, Exchanges(settings.dns_servers))
+
+
     classification: ClassificationSettings | None = None,
     *,
     takes_rules: bool = False,
@@ -289,16 +316,22 @@ def open_access(
     Raises `WarehouseLocked` when another process has the file and nobody answers at its door.
     """
     try:
-        return OpenedWarehouse(
-            open_warehouse(
-                settings.path,
-                to_options(settings, classification, takes_rules=takes_rules),
-                on_recovery=on_recovery,
-            )
+        warehouse = open_warehouse(
+            settings.path,
+            to_options(settings, classification, takes_rules=takes_rules),
+            on_recovery=on_recovery,
         )
     except WarehouseLocked:
         try:
             return DoorClient(settings.path)
         except OSError:
             pass  # no socket, or a killed worker's: then the lock is the whole story
+        raise
+    try:
+        learner = (
+            open_learner(warehouse, classification) if takes_rules and classification else None
+        )
+        return OpenedWarehouse(warehouse, learner)
+    except SettingsError:
+        warehouse.close()
         raise

@@ -1,5 +1,6 @@
 """The tables of the file that there is one of each."""
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import available_timezones
@@ -149,7 +150,7 @@ class RetentionSettings(Section):
 
 
 class ClassificationSettings(Section):
-    """Your own rules, as CSV files whose rows go before those that come with duckpost."""
+    """Your own rules, as CSV files whose rows go before duckpost's, and whether DNS is asked."""
 
     providers_file: Path | None = Field(
         None, description="whose mailboxes a domain has: domain, provider, has_feedback_loop"
@@ -164,6 +165,33 @@ class PrivacySettings(Section):
     """How soon what is to be forgotten has left the disk."""
 
     erase_rewrite_days: float = Field(
+    mx_lookups: bool = Field(
+        default=False,
+        description="whether DNS is asked who takes the mail of domains that are in no file; only "
+        "recipients' domains leave the machine",
+    )
+    mx_providers_file: Path | None = Field(
+        None, description="whose a host is that takes mail, or all hosts below: mx_suffix, provider"
+    )
+    dns_servers: list[str] = Field(
+        default_factory=list,
+        description="whom to ask, each an IPv4 address, or one with a port; none is as the system "
+        "is set up",
+    )
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for server in value:
+            address, colon, port = server.partition(":")
+            try:
+                IPv4Address(address)
+                is_port = not colon or 0 < int(port) < 65_536  # noqa: PLR2004 - ports have 16 bits
+            except ValueError:
+                is_port = False
+            if not is_port:
+                raise ValueError(f"{server!r} is no address such as 192.0.2.53 or 127.0.0.1:5353")
+        return value
         7.0,
         ge=0,
         description="how long after `erase` the worker rewrites the file, so that the last bytes "

@@ -10,7 +10,7 @@ _PROVIDERS: Final = "select domain, provider, has_feedback_loop from providers"
 
 
 class Domains:
-    """The map of providers, read once: it changes with a new opening only, as settings do."""
+    """The map of providers, read once for as long as neither rules nor answers of DNS change."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         known = connection.sql(_PROVIDERS).to_arrow_table().combine_chunks()

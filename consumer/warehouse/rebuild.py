@@ -5,7 +5,7 @@ is taken in, those whose commit failed too: their events are real, and a batch c
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from consumer.warehouse.connection import WarehouseOptions, open_file
 from consumer.warehouse.facts import ARCHIVE_FROM, HORIZON
 from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
+from consumer.warehouse.mail_hosts import Answer, read_answers
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
 from consumer.warehouse.refill import read_id, write_again
 from consumer.warehouse.warehouse import Warehouse
@@ -29,6 +30,8 @@ from consumer.warehouse.warehouse import Warehouse
 # what people and AWS said, which no event can say again
 _NOTED: Final = ("suppression_lifts", "ses_suppressions", "reconciliations", "postures")
 _HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
+# what DNS said, which events are judged by as they come in
+_ANSWERS: Final = "mx_answers"
 # Batches whose payloads left the archive, and whose rows are gone too or taken along: a message is
 # sent before its events come in, but for a sender's clock.
 _PRUNED: Final = f"""
@@ -93,10 +96,11 @@ def rebuild(
         fresh.clear()
         write_secret(fresh.key, secret)
         if place.erased.exists() and not has_new_key:
+    answers = read_answers(noted.pop(_ANSWERS)) if _ANSWERS in noted else []
             shutil.copyfile(place.erased, fresh.erased)
         # 1
         counts, taken, damaged = _fill(
-            fresh, place, replace(options, archive=False), carried, on_progress
+            fresh, place, replace(options, archive=False), carried, answers, on_progress
         )
         lost = len(known - taken)
         if lost or (is_strict and damaged):
@@ -157,7 +161,7 @@ def _require_archive(place: Place) -> None:
         )
 
 
-def _fill(
+def _fill(  # noqa: PLR0913, PLR0917 - what a new file is made of
     fresh: Place,
     place: Place,
     options: WarehouseOptions,
@@ -166,6 +170,7 @@ def _fill(
 ) -> tuple[dict[str, int], set[UUID], int]:
     """Build the warehouse at ``fresh`` from the archive of ``place``.
 
+    answers: Sequence[Answer],
     Returns counts, which batches, and in how many places the archive is damaged.
     """
     total = sum(file.stat().st_size for file in list_files(place.archive))
@@ -179,6 +184,8 @@ def _fill(
             if isinstance(found, Torn):
                 counts["torn"] += 1
                 damaged += not found.is_end
+        if answers:
+            warehouse.learn(answers)
                 continue
             segment, frame = found
             done += segment.length
@@ -212,7 +219,7 @@ def _read_old(
             there = connection.execute("select table_name from duckdb_tables()").fetchall()
             noted = {
                 table: connection.sql(f"from {table}").to_arrow_table()
-                for table in _NOTED
+                for table in (*_NOTED, _ANSWERS)
                 if (table,) in there
             }
             carried = take_along(connection, fresh.file.with_suffix(".carried"))

@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.resources import sql_folder
-from consumer.warehouse.bounces import SAID, Bounces
 from consumer.warehouse.facts import FROZEN, put_fact, read_instant
-from consumer.warehouse.machines import to_machine_verdicts
 from consumer.warehouse.pace import Pace
 from consumer.warehouse.rollups import restated
-from consumer.warehouse.rule_files import Rules, read_rules
+from consumer.warehouse.rule_files import read_rules
 from consumer.warehouse.rules import JUDGED_BY
+from consumer.warehouse.verdicts import Verdicts, to_within
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,30 +39,6 @@ OnProgress = Callable[[int, int], None]
 _HOURS: Final = (
     "select date_trunc('hour', sent_at) as hour, count(*) as n from events group by hour order by 1"
 )
-
-_PROVIDERS: Final = """
-with map as (select unnest($1::varchar []) as domain, unnest($2::varchar []) as provider)
-select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at,
-    e.provider as was, coalesce(m.provider, e.recipient_domain) as is_now, null::varchar as rule,
-from events as e
-left join map as m on m.domain = e.recipient_domain
-where {within} and e.provider is distinct from coalesce(m.provider, e.recipient_domain)
-"""
-_MACHINES: Final = """
-with verdicts as ({verdicts})
-select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at,
-    e.machine_rule as was, v.machine_rule as is_now, null::varchar as rule,
-from events as e
-join verdicts as v on v.event_key = e.event_key
-where {within} and e.machine_rule is distinct from v.machine_rule
-"""
-_BOUNCES: Final = f"""
-select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at, e.event_type,
-    {", ".join(f"e.{name}" for name in SAID)},
-    e.bounce_class as was, e.bounce_rule as rule_before,
-from events as e
-where {{within}} and e.event_type = 'Bounce'
-"""
 
 _UPDATES: Final = {
     "provider": "provider = c.is_now",
@@ -127,12 +102,15 @@ class Reclassification:
     Attributes:
         events: rows of ``events`` that were looked at.
         changes: the greatest first.
+        asked: domains that DNS was asked about before, ``unanswered`` of them in vain.
     """
 
     events: int
     changes: list[Change]
     seconds: float
     is_dry_run: bool
+    asked: int = 0
+    unanswered: int = 0
 
 
 def reclassify(
@@ -159,7 +137,7 @@ def reclassify(
     rules = read_rules(sql_folder() / "seeds", warehouse.options.rule_files)  # 1
     if not is_dry_run:
         warehouse.enforce(rules)  # 2
-    bounces = Bounces(rules.bounce_rules)
+    verdicts = Verdicts(warehouse, rules)
     stretches = list(_find_stretches(warehouse))
     total = sum(events for _, _, events in stretches)
     counted: Counter[tuple[str, str | None, str | None]] = Counter()
@@ -168,7 +146,7 @@ def reclassify(
     for start, end, events in stretches:  # 3
         if on_progress is not None:
             on_progress(done, total)
-        changed = _find_changed(warehouse, rules, bounces, start, end)
+        changed = verdicts.find_changed(start, end)
         for column, rows in changed.items():
             pairs = zip(rows["was"].to_pylist(), rows["is_now"].to_pylist(), strict=True)
             counted.update((column, was, is_now) for was, is_now in pairs)
@@ -209,22 +187,6 @@ def _find_stretches(warehouse: "Warehouse") -> Iterator[tuple[datetime, datetime
         yield start, end, held
 
 
-def _find_changed(
-    warehouse: "Warehouse", rules: Rules, bounces: Bounces, start: datetime, end: datetime
-) -> dict[str, pa.Table]:
-    """Return, by column, the rows that the rules judge otherwise than is stored."""
-    within = _within("e", start, end)
-    domains = [row.domain for row in rules.providers]
-    providers = [row.provider for row in rules.providers]
-    stored = f"(select * from events as e where {within})"
-    verdicts = to_machine_verdicts(rules.machine_rules, rows=stored, key="event_key")
-    return {
-        "provider": _read(warehouse, _PROVIDERS.format(within=within), domains, providers),
-        "machine_rule": _read(warehouse, _MACHINES.format(within=within, verdicts=verdicts)),
-        "bounce_class": _judge_bounces(_read(warehouse, _BOUNCES.format(within=within)), bounces),
-    }
-
-
 def _cut(
     changed: dict[str, pa.Table], pace: Pace
 ) -> Iterator[tuple[dict[str, pa.Table], datetime, datetime]]:
@@ -255,25 +217,6 @@ def _cut(
         start, taken = end, ends[end - 1].as_py()
 
 
-def _judge_bounces(stored: pa.Table, bounces: Bounces) -> pa.Table:
-    """Return those with another class or another rule."""
-    judged = bounces.judge(stored)
-    is_other = [
-        (was, before) != (is_now, rule)
-        for was, before, is_now, rule in zip(
-            *(
-                judged[name].to_pylist()
-                for name in ("was", "rule_before", "bounce_class", "bounce_rule")
-            ),
-            strict=True,
-        )
-    ]
-    named = judged.select(["event_key", "message_id", "recipient", "sent_at", "was"])
-    named = named.append_column("is_now", judged["bounce_class"])
-    named = named.append_column("rule", judged["bounce_rule"])
-    return named.filter(pa.array(is_other, pa.bool_()))
-
-
 def _change(
     connection: "duckdb.DuckDBPyConnection",
     changed: dict[str, pa.Table],
@@ -298,7 +241,7 @@ def _restate(
     counted = [
         f"o.cohort_hour >= timestamp '{start.replace(minute=0, second=0)}'",
         f"o.cohort_hour < timestamp '{end}'",
-        _within("o", start, end),
+        to_within("o", start, end),
         "o.message_id in (select message_id from changed_messages)",
         *([f"o.sent_at >= timestamp '{frozen}'"] if frozen is not None else []),
     ]
@@ -308,7 +251,7 @@ def _restate(
                 connection.register("changed", rows)
                 connection.execute(
                     f"update events as e set {_UPDATES[column]} from changed as c "
-                    f"where {_within('e', start, end)} and e.event_key = c.event_key::uuid"
+                    f"where {to_within('e', start, end)} and e.event_key = c.event_key::uuid"
                 )
                 if column == "machine_rule":
                     _move_marks(connection, start, end)
@@ -318,17 +261,7 @@ def _restate(
 
 def _move_marks(connection: "duckdb.DuckDBPyConnection", start: datetime, end: datetime) -> None:
     """Place anew the marks of persons in the groups of ``changed`` opens and clicks."""
-    of_events, of_marks = _within("e", start, end), _within("m", start, end)
+    of_events, of_marks = to_within("e", start, end), to_within("m", start, end)
     connection.execute(_TOUCHED.format(m_within=of_marks, e_within=of_events))
     connection.execute(_DROP_MARKS.format(within=of_marks.replace("m.", "")))
     connection.execute(_PLACE_MARKS.format(within=of_events))
-
-
-def _within(row: str, start: datetime, end: datetime) -> str:
-    return f"{row}.sent_at >= timestamp '{start}' and {row}.sent_at < timestamp '{end}'"
-
-
-def _read(warehouse: "Warehouse", sql: str, *params: Any) -> pa.Table:  # noqa: ANN401 - DuckDB's
-    with warehouse.read(sql, params) as reader:
-        found: pa.Table = reader.read_all()
-    return found

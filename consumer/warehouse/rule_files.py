@@ -14,19 +14,32 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from consumer.errors import SettingsError
-from consumer.warehouse.rule_rows import BounceRule, ClassRow, MachineRule, ProviderRow, Row
+from consumer.warehouse.rule_rows import (
+    BounceRule,
+    ClassRow,
+    MachineRule,
+    MxRow,
+    ProviderRow,
+    Row,
+)
 
-_NAMES: Final = ("providers", "machine_rules", "bounce_rules", "bounce_classes")
+_NAMES: Final = (*("providers", "mx_providers", "machine_rules", "bounce_rules", "bounce_classes"),)
 _MOST_FAULTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFiles:
-    """A user's own files; None where there is none."""
+    """A user's own files; None where there is none.
+
+    Attributes:
+        uses_mx: whether domains that are in no file are whoever's host takes their mail.
+    """
 
     providers: Path | None = None
     machine_rules: Path | None = None
     bounce_rules: Path | None = None
+    mx_providers: Path | None = None
+    uses_mx: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +47,12 @@ class Rules:
     """Everything that classifies, in the order in which it is tried.
 
     Attributes:
+        mx_providers: none where mail hosts are not to be asked for.
         digest: of the files; equal files classify equally.
     """
 
     providers: Sequence[ProviderRow]
+    mx_providers: Sequence[MxRow]
     machine_rules: Sequence[MachineRule]
     bounce_rules: Sequence[BounceRule]
     bounce_classes: Sequence[ClassRow]
@@ -57,8 +72,10 @@ def digest_rules(seeds: Path, files: RuleFiles) -> str:
     """Hash the files as they are, unread. Raises `SettingsError` for one that cannot be opened."""
     digest = hashlib.sha256()
     ours = [seeds / f"{name}.csv" for name in _NAMES]
-    for file in (*ours, files.providers, files.machine_rules, files.bounce_rules):
+    own = (files.providers, files.mx_providers, files.machine_rules, files.bounce_rules)
+    for file in (*ours, *own):
         digest.update(b"\0" if file is None else hashlib.sha256(_read(file)).digest())
+    digest.update(b"\1" if files.uses_mx else b"\0")
     return digest.hexdigest()
 
 
@@ -74,6 +91,11 @@ def read_rules(seeds: Path, files: RuleFiles) -> Rules:
     providers = _merge_providers(
         _parse(seeds / "providers.csv", ProviderRow, faults),
         _parse(files.providers, ProviderRow, faults),
+        faults,
+    )
+    hosts = _merge_hosts(
+        _parse(seeds / "mx_providers.csv", MxRow, faults),
+        _parse(files.mx_providers, MxRow, faults),
         faults,
     )
     machines = _merge_rules(
@@ -101,6 +123,7 @@ def read_rules(seeds: Path, files: RuleFiles) -> Rules:
         )
     return Rules(
         providers,
+        hosts if files.uses_mx else [],
         [rule for _, rule in machines],
         [rule for _, rule in bounces],
         classes,
@@ -200,6 +223,14 @@ def _merge_providers(
         row.model_copy(update={"has_feedback_loop": looped.get(row.provider, False)})
         for row in kept
     ]
+
+
+def _merge_hosts(ours: _Parsed[MxRow], own: _Parsed[MxRow], faults: list[str]) -> list[MxRow]:
+    """Put the user's hosts in the place of ours of the same names."""
+    for rows in (ours, own):
+        _refuse_doubles(((place, row.mx_suffix) for place, row in rows), faults)
+    named = {row.mx_suffix for _, row in own}
+    return [*(row for _, row in own), *(row for _, row in ours if row.mx_suffix not in named)]
 
 
 def _merge_rules(

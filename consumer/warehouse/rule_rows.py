@@ -62,6 +62,13 @@ class ProviderRow(Row):
     has_feedback_loop: bool | None = None
 
 
+class MxRow(Row):
+    """A mail host, or all hosts below a name, and whose mailboxes it takes mail for."""
+
+    mx_suffix: Domain
+    provider: str
+
+
 class MachineRule(Row):
     """What tells a machine's open or click from a person's; all conditions must hold."""
 

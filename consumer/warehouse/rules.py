@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from consumer.warehouse.facts import put_fact
+from consumer.warehouse.mail_hosts import apply_answers
 from consumer.warehouse.rule_files import Rules
 from consumer.warehouse.rule_rows import BounceRule, MachineRule, Row
 
@@ -22,6 +23,7 @@ _TEXT: Final = pa.string()
 _PROVIDERS: Final = pa.schema(
     [("domain", _TEXT), ("provider", _TEXT), ("has_feedback_loop", pa.bool_())]
 )
+_MX_PROVIDERS: Final = pa.schema([("mx_suffix", _TEXT), ("provider", _TEXT)])
 _MACHINE_RULES: Final = pa.schema(
     [
         ("precedence", pa.int32()),
@@ -45,6 +47,8 @@ _BOUNCE_CLASSES: Final = pa.schema(
 def load_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Replace the rules in force, inside the caller's transaction."""
     _replace(connection, "providers", rules.providers, _PROVIDERS)
+    _replace(connection, "mx_providers", rules.mx_providers, _MX_PROVIDERS)
+    apply_answers(connection)
     _replace(connection, "machine_rules", rules.machine_rules, _MACHINE_RULES)
     _replace(connection, "bounce_rules", rules.bounce_rules, _BOUNCE_RULES)
     _replace(connection, "bounce_classes", rules.bounce_classes, _BOUNCE_CLASSES)

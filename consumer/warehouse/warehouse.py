@@ -27,10 +27,12 @@ from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.machines import to_verdicts_statement
+from consumer.warehouse.domains import Domains
 from consumer.warehouse.memory import Memory
 from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
+from consumer.warehouse.mail_hosts import Answer, keep_answers
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
@@ -241,6 +243,19 @@ class Warehouse:
         at = datetime.now(UTC).replace(tzinfo=None)
         self.change(
             "lifting a suppression",
+    def learn(self, answers: Sequence[Answer]) -> int:
+        """Keep what DNS said of domains; what comes in from now on goes by it.
+
+        Returns how many domains have another provider by it; see `consumer.warehouse.mail_hosts`.
+        """
+        with self._lock:
+            changed = self.change(
+                "keeping what DNS said", lambda connection: keep_answers(connection, answers)
+            )
+            if changed:
+                self._standing.domains = Domains(self._connection)
+            return changed
+
             lambda connection: connection.execute(
                 "insert into suppression_lifts values (?, ?, ?)", [recipient, at, note]
             ),
