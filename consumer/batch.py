@@ -4,7 +4,7 @@ import json
 import struct
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,9 @@ from consumer.frame import FrameBuilder, Head
 from consumer.rows import RowBuilder
 
 _MAGIC: Final = b"duckpost batch 1\n"
+
+# What is to be kept in the place of one top-level value.
+Hide = Callable[[Decoded], Iterable[Decoded]]
 _HEADER = struct.Struct("<QQQ")
 
 QUARANTINE_SCHEMA: Final = pa.schema(
@@ -57,6 +60,7 @@ class Batch:
         frame: the archive's frame; empty when the archive is off.
         addresses: recipients that its payloads name, normalised: whoever was erased is among them
             or not in it.
+        is_hashed: whether recipients stand in it as tokens alone.
     """
 
     batch_id: uuid.UUID
@@ -73,6 +77,7 @@ class Batch:
     positions_of: str = ""
     frame: bytes = b""
     addresses: frozenset[str] = frozenset()
+    is_hashed: bool = False
 
     def to_bytes(self) -> bytes:
         """Write the batch as one string of bytes that `from_bytes` reads, without pickle."""
@@ -88,6 +93,7 @@ class Batch:
             "expects": dict(self.expects),
             "positions_of": self.positions_of,
             "addresses": sorted(self.addresses),
+            "is_hashed": self.is_hashed,
         }
         head = json.dumps(about).encode()
         rows, quarantined = _to_ipc(self.rows), _to_ipc(self.quarantined)
@@ -121,6 +127,7 @@ class Batch:
             positions_of=about["positions_of"],
             frame=bytes(view[start:]),
             addresses=frozenset(about["addresses"]),
+            is_hashed=about["is_hashed"],
         )
 
 
@@ -133,9 +140,10 @@ class BatchBuilder:
         store_subject: whether the message's subject is kept.
         archive: whether the payloads are kept beside the rows.
         batch_id: of the first batch, when an archived one is built again; else a new one.
+        hide: takes recipients out of what comes in, for a warehouse that has them hashed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a batch depends on, each by its name
         self,
         source: str,
         secret: bytes,
@@ -143,15 +151,18 @@ class BatchBuilder:
         store_subject: bool = True,
         archive: bool = True,
         batch_id: uuid.UUID | None = None,
+        hide: Hide | None = None,
     ) -> None:
         self.source = source
+        self._hide = hide
         self._row_builder = RowBuilder(secret=secret, store_subject=store_subject)
         self._archive = archive
         self._start(batch_id or uuid.uuid4())
 
     def _start(self, batch_id: uuid.UUID) -> None:
         self._batch_id = batch_id
-        self._frame = FrameBuilder(Head(self._batch_id, self.source)) if self._archive else None
+        head = Head(self._batch_id, self.source, self._hide is not None)
+        self._frame = FrameBuilder(head) if self._archive else None
         self._quarantined: list[tuple[Quarantined, Decoded]] = []
         self._ignored: Counter[Ignored] = Counter()
         self._received_at: tuple[datetime, datetime] | None = None
@@ -167,6 +178,13 @@ class BatchBuilder:
 
     def add(self, decoded: Decoded) -> None:
         """Take one top-level value in, with all that was found in it."""
+        if self._hide is None:
+            self._keep(decoded)
+            return
+        for hidden in self._hide(decoded):
+            self._keep(hidden)
+
+    def _keep(self, decoded: Decoded) -> None:
         for event in decoded.events:
             self.rows += self._row_builder.add(
                 event,
@@ -222,6 +240,7 @@ class BatchBuilder:
             positions_of=positions_of,
             frame=frame,
             addresses=addresses,
+            is_hashed=self._hide is not None,
         )
         self._start(uuid.uuid4())
         return batch

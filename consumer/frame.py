@@ -28,10 +28,16 @@ _SECTION_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a frame says of its batch."""
+    """What a frame says of its batch; ``is_hashed``: recipients stand in it as tokens alone."""
 
     batch_id: UUID
     source: str
+    is_hashed: bool = False
+
+    def to_line(self) -> bytes:
+        """Write the frame's first line."""
+        about = {"format": _FORMAT, "batch_id": str(self.batch_id), "source": self.source}
+        return _to_line({**about, "recipients": "hashed"} if self.is_hashed else about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,7 @@ class FrameBuilder:
         self._section: tuple[str, datetime, str | None, str | None] | None = None
         self._raws: list[bytes] = []
         self._raw_bytes = 0
-        about = {"format": _FORMAT, "batch_id": str(head.batch_id), "source": head.source}
-        self._feed(_to_line(about))
+        self._feed(head.to_line())
 
     def add(self, decoded: Decoded) -> None:
         """Add one top-level value with what it came with."""
@@ -111,12 +116,11 @@ def to_release_frame(head: Head, sha256s: Sequence[str]) -> bytes:
     Without it they would be back after a rebuild.
     """
     lines: Sequence[Mapping[str, Any]] = (
-        {"format": _FORMAT, "batch_id": str(head.batch_id), "source": head.source},
         {"released": list(sha256s)},
         {"positions": {}},
     )
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    return compressor.compress(b"".join(_to_line(line) for line in lines))
+    return compressor.compress(b"".join([head.to_line(), *map(_to_line, lines)]))
 
 
 class FrameReader:
@@ -132,7 +136,8 @@ class FrameReader:
         about = json.loads(self._lines.line())
         if about["format"] != _FORMAT:
             raise ValueError(f"frame of format {about['format']}, expected {_FORMAT}")
-        self.head = Head(UUID(about["batch_id"]), about["source"])
+        is_hashed = about.get("recipients") == "hashed"
+        self.head = Head(UUID(about["batch_id"]), about["source"], is_hashed)
         self.positions: Mapping[str, str] = {}
         self.positions_of = ""
         self.released: Sequence[str] = ()

@@ -9,6 +9,7 @@ from consumer.decode import decode
 from consumer.decoded import Decoded
 from consumer.door.access import Access
 from consumer.envelope import Envelope
+from consumer.erasure import Hider
 
 PAYLOADS_AT_ONCE = 500
 SOURCE = "quarantine replay"
@@ -56,7 +57,11 @@ def replay(access: Access, sha256s: list[str]) -> ReplayResult:
 
 def _replay_some(access: Access, names: list[str], result: ReplayResult) -> None:
     builder = BatchBuilder(
-        SOURCE, access.secret, store_subject=access.store_subject, archive=access.archive
+        SOURCE,
+        access.secret,
+        store_subject=access.store_subject,
+        archive=access.archive,
+        hide=Hider(access.secret) if access.is_hashed else None,
     )
     leaving = []
     for sha256, is_cut, envelope in _read_payloads(access, names):

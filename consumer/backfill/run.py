@@ -46,6 +46,11 @@ class Writer(Protocol):
         ...
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether batches hold recipients as tokens alone."""
+        ...
+
+    @property
     def max_rows(self) -> int:
         """How many rows a batch should have, about."""
         ...
@@ -120,6 +125,7 @@ def ingest(
         writer.secret,
         writer.store_subject,
         writer.archive,
+        writer.is_hashed,
         writer.max_rows,
         tuple(source.name for source in sources),
         tuple(source.reader() for source in sources),

@@ -13,6 +13,7 @@ import structlog
 
 from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
+from consumer.erasure import Hider
 from consumer.errors import ObjectGone, SourceDenied, SourceError
 from consumer.sources.one_shot import Unit, UnitReader
 
@@ -33,6 +34,7 @@ class Recipe:
     secret: bytes
     store_subject: bool
     archive: bool
+    is_hashed: bool
     max_rows: int
     names: tuple[str, ...]
     readers: tuple[UnitReader, ...]
@@ -44,6 +46,7 @@ class Recipe:
             self.secret,
             store_subject=self.store_subject,
             archive=self.archive,
+            hide=Hider(self.secret) if self.is_hashed else None,
         )
 
 

@@ -62,6 +62,11 @@ class Access(Protocol):
         ...
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether batches for this warehouse hold recipients as tokens alone."""
+        ...
+
+    @property
     def max_rows(self) -> int:
         """How many rows a batch of much should have: fewer where a worker shares the writer."""
         ...
@@ -156,6 +161,7 @@ class OpenedWarehouse:
         learner: asks DNS before history is judged; None where it may not be asked.
         self.secret = warehouse.secret
         self.store_subject = warehouse.options.store_subject
+        self.is_hashed = warehouse.is_hashed
         self.max_rows = _MAX_ROWS
         self.archive = warehouse.options.archive
         self._learner = learner
@@ -266,6 +272,7 @@ def to_options(
         archive=settings.archive,
         report_time_zone=settings.report_time_zone,
         store_subject=settings.store_subject,
+        recipients=settings.recipients,
         min_free_bytes=settings.min_free_bytes,
         rule_files=_to_rule_files(classification or ClassificationSettings()),
         takes_rules=takes_rules and classification is not None,

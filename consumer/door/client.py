@@ -26,7 +26,7 @@ from consumer.warehouse.recount import Finding
 from consumer.warehouse.retention import PruneResult, Retention
 from consumer.warehouse.ses_suppressions import Listed
 
-PROTOCOL = 2
+PROTOCOL = 3
 CONNECT_SECS = 5.0
 SLICE_ROWS = 5_000  # the worker's own batches wait for one of these at most
 
@@ -88,6 +88,7 @@ class DoorClient:
         self.secret = bytes.fromhex(about["secret"])
         self.store_subject: bool = about["store_subject"]
         self.archive: bool = about["archive"]
+        self.is_hashed: bool = about["is_hashed"]
         self.max_rows = SLICE_ROWS
 
     @contextlib.contextmanager

@@ -122,6 +122,7 @@ class _Door:
                 "secret": self._opened.secret.hex(),
                 "store_subject": self._opened.store_subject,
                 "archive": self._opened.archive,
+                "is_hashed": self._opened.is_hashed,
             }
         )
 

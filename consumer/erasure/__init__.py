@@ -5,11 +5,13 @@ gives, so that a warehouse whose archive was rewritten rebuilds to the same figu
 """
 
 from consumer.erasure.batch import erase_from_batch, erase_from_frame, erase_from_quarantined
+from consumer.erasure.hiding import Hider
 from consumer.erasure.rows import erase_from_rows
 from consumer.erasure.text import Eraser
 
 __all__ = [
     "Eraser",
+    "Hider",
     "erase_from_batch",
     "erase_from_frame",
     "erase_from_quarantined",

@@ -14,7 +14,7 @@ from consumer.decode.stretch import seal
 from consumer.decoded import Decoded, Quarantined
 from consumer.envelope import Envelope
 from consumer.erasure.rows import erase_from_rows
-from consumer.erasure.text import Eraser
+from consumer.erasure.text import Eraser, TakesOut
 from consumer.frame import FrameBuilder, FrameReader, Stored, to_release_frame
 
 
@@ -58,7 +58,7 @@ def erase_from_frame(frame: bytes, eraser: Eraser, renamed: dict[str, str]) -> b
     return builder.finish(reader.positions, reader.positions_of)
 
 
-def erase_from_verdict(verdict: Quarantined, eraser: Eraser) -> Quarantined:
+def erase_from_verdict(verdict: Quarantined, eraser: TakesOut) -> Quarantined:
     """Return a quarantined payload without the address, under the hash that it has then.
 
     The same payload coming again is erased before it is compared. Of one that was cut nobody knows

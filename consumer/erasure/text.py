@@ -2,7 +2,8 @@
 
 import base64
 import re
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -21,11 +22,23 @@ _MAILBOXES: Final = frozenset(
     | {"returnpath", "return-path", "sender", "source", "to"}
 )
 # Fields that hold a payload in base64: Firehose's and Kinesis' wrappings.
-_PACKED: Final = frozenset({"data", "rawData"})
+PACKED: Final = frozenset({"data", "rawData"})
 # A display name right before its mailbox; looked for in so many characters at most.
 _NAME: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,;:<>"]*)\s*\Z')
 _LONGEST_NAME: Final = 200
 _IN_BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
+
+
+class TakesOut(Protocol):
+    """Takes people out of what strangers wrote."""
+
+    def erase(self, text: str) -> str:
+        """Return a text without them."""
+        ...
+
+    def erase_content(self, content: bytes) -> bytes:
+        """Return a payload without them, JSON or not."""
+        ...
 
 
 class Eraser:
@@ -47,18 +60,34 @@ class Eraser:
         local, _, domain = address.text.rpartition("@")
         self.address = address
         self._token = f"~{address.token}"
-        spelled = _spell(local)
-        mailbox = rf'(?:"{spelled}"|{spelled})(?P<rest>{_spell("@", "=")}{_spell(domain)})'
-        self._bare = re.compile(rf"{_BEFORE}{mailbox}{_AFTER}", re.IGNORECASE)
-        self._enclosed = re.compile(f"<{mailbox}>", re.IGNORECASE)
         self.cores = _to_base64_cores(address.text)
         parts = [re.findall(r"[a-z0-9]+", part) for part in (local, domain)]
         self.hints = [max(runs, key=len) for runs in parts if runs]
 
+    @cached_property
+    def _mailbox(self) -> str:
+        local, _, domain = self.address.text.rpartition("@")
+        spelled = _spell(local)
+        return rf'(?:"{spelled}"|{spelled})(?P<rest>{_spell("@", "=")}{_spell(domain)})'
+
+    # compiled when a text first needs it: that takes milliseconds, and most addresses never do
+
+    @cached_property
+    def _bare(self) -> re.Pattern[str]:
+        return re.compile(rf"{_BEFORE}{self._mailbox}{_AFTER}", re.IGNORECASE)
+
+    @cached_property
+    def _enclosed(self) -> re.Pattern[str]:
+        return re.compile(f"<{self._mailbox}>", re.IGNORECASE)
+
+    def may_be_in(self, text: str, lower: str) -> bool:
+        """Whether a text, also given in lower case, is worth `erase`; False is certain."""
+        return all(hint in lower for hint in self.hints) or any(core in text for core in self.cores)
+
     def may_touch(self, content: bytes) -> bool:
         """Whether a closer look is worth its time; False is certain."""
         # in base64 that an address starts anywhere, with capitals, no search finds it
-        if any(f'"{name}"'.encode() in content for name in _PACKED):
+        if any(f'"{name}"'.encode() in content for name in PACKED):
             return True
         lower = content.lower()
         return all(hint.encode() in lower for hint in self.hints) or any(
@@ -130,7 +159,7 @@ class Eraser:
         return text
 
     def _erase_string(self, text: str, key: str) -> str:
-        if key in _PACKED and (unpacked := _unpack(text)) is not None:
+        if key in PACKED and (unpacked := unpack(text)) is not None:
             erased = self.erase_content(unpacked)
             return text if erased == unpacked else base64.b64encode(erased).decode()
         if text[:1] in "{[" and text:
@@ -176,7 +205,8 @@ def _to_base64_cores(text: str) -> list[str]:
     return cores
 
 
-def _unpack(text: str) -> bytes | None:
+def unpack(text: str) -> bytes | None:
+    """Return what a text is the base64 of; None where it is none."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:

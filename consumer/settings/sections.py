@@ -23,6 +23,12 @@ class WarehouseSettings(Section):
     threads: int = Field(2, ge=1, description="DuckDB's threads")
     report_time_zone: str = Field("UTC", description="whose days daily figures are of")
     store_subject: bool = Field(default=True, description="whether subjects are kept")
+    recipients: Literal["plain", "hashed"] | None = Field(
+        None,
+        description="`hashed` keeps of recipients a keyed hash and the domain alone, in rows, "
+        "quarantine and archive; said when a warehouse is made, and its for good. Not set, a new "
+        "one keeps them `plain`",
+    )
     archive: bool = Field(
         default=True, description="whether raw payloads are kept beside the file, for `rebuild`"
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import duckdb
 
@@ -36,6 +36,7 @@ class WarehouseOptions:
         archive: whether payloads are kept beside the rows.
         report_time_zone: whose days the daily figures are, such as ``Europe/Berlin``.
         store_subject: whether subjects are kept; passed on to who builds the batches.
+        recipients: ``plain`` or ``hashed``, for a new warehouse; None takes what is there.
         min_free_bytes: below this much free disk nothing is written.
         rule_files: a user's own rules for classifying.
         takes_rules: whether opening puts them into force, or leaves those that are.
@@ -46,6 +47,7 @@ class WarehouseOptions:
     archive: bool = True
     report_time_zone: str = "UTC"
     store_subject: bool = True
+    recipients: Literal["plain", "hashed"] | None = None
     min_free_bytes: int = 256 * 1024 * 1024
     rule_files: RuleFiles = field(default_factory=RuleFiles)
     takes_rules: bool = True

@@ -14,6 +14,9 @@ from pathlib import Path
 from consumer.errors import WarehouseDamaged, WarehouseError, WarehouseLocked
 
 _KEY_BYTES = 32
+# The key file's second line, where recipients are kept as tokens alone: nothing opens the
+# warehouse or rebuilds it without that file, so that nobody goes on in another way by accident.
+_HASHED = "recipients hashed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,13 @@ class Place:
                 f"cannot open warehouse {self.file}: this user may not read and write it."
             )
 
-    def load_secret(self, *, is_new: bool) -> bytes:
-        """Read the key, or make one for a new warehouse.
+    @property
+    def is_hashed(self) -> bool:
+        """Whether recipients are kept as tokens alone; for good, as the key file says it."""
+        return _HASHED in self.key.read_text(encoding="ascii").splitlines()[1:]
+
+    def load_secret(self, *, is_new: bool, is_hashed: bool = False) -> bytes:
+        """Read the key, or make one for a new warehouse; ``is_hashed`` is said of a new one.
 
         Raises `WarehouseDamaged` where a warehouse has lost its key: with another one every event
         in it would be counted again.
@@ -146,9 +154,9 @@ class Place:
                     f"rebuild --new-key --warehouse {self.file}. If duckpost did not make this "
                     "file, choose another name."
                 )
-            write_secret(self.key, new_secret())
+            write_secret(self.key, new_secret(), is_hashed=is_hashed)
         try:
-            secret = bytes.fromhex(self.key.read_text(encoding="ascii").strip())
+            secret = bytes.fromhex(self.key.read_text(encoding="ascii").split("\n", 1)[0])
         except ValueError:
             secret = b""
         if len(secret) != _KEY_BYTES:
@@ -194,13 +202,13 @@ def new_secret() -> bytes:
     return secrets.token_bytes(_KEY_BYTES)
 
 
-def write_secret(key: Path, secret: bytes) -> None:
+def write_secret(key: Path, secret: bytes, *, is_hashed: bool = False) -> None:
     """Write a key file, whole or not at all; one that another process made meanwhile stands."""
     temporary = key.with_name(f".{key.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
     try:
         with open(temporary, "x", encoding="ascii", opener=_open_private) as file:
-            file.write(secret.hex() + "\n")
+            file.write(f"{secret.hex()}\n{_HASHED}\n" if is_hashed else f"{secret.hex()}\n")
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):

@@ -4,6 +4,7 @@ No damaged file and no better schema ever costs data while the archive is there.
 is taken in, those whose commit failed too: their events are real, and a batch counts once.
 """
 
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,8 @@ from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.mail_hosts import Answer, read_answers
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
-from consumer.warehouse.refill import read_id, write_again
-from consumer.warehouse.warehouse import Warehouse
+from consumer.warehouse.refill import read_head, write_again
+from consumer.warehouse.warehouse import Warehouse, refuse_other_mode
 
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
 # what people and AWS said, which no event can say again
@@ -90,11 +91,14 @@ def rebuild(
     place = Place(path.absolute())
     _require_archive(place)
     secret = new_secret() if has_new_key else place.load_secret(is_new=False)
+    # the archive knows it too, where the key file is lost that says it
+    is_hashed = _is_archive_hashed(place) if has_new_key else place.is_hashed
+    refuse_other_mode(place, options, is_hashed=is_hashed)
     fresh = place.to_working("rebuilding")
     known, own, noted, carried = _read_old(place, options, fresh)
     with locked(place):
         fresh.clear()
-        write_secret(fresh.key, secret)
+        write_secret(fresh.key, secret, is_hashed=is_hashed)
         if place.erased.exists() and not has_new_key:
     answers = read_answers(noted.pop(_ANSWERS)) if _ANSWERS in noted else []
             shutil.copyfile(place.erased, fresh.erased)
@@ -131,7 +135,7 @@ def rebuild(
                     connection.unregister("noted")
         if has_new_key:
             place.key.unlink(missing_ok=True)
-            write_secret(place.key, secret)
+            write_secret(place.key, secret, is_hashed=is_hashed)
         # 3 to 5
         kept = exchange(place, fresh)
     return RebuildResult(kept=kept, **counts)
@@ -159,6 +163,12 @@ def _require_archive(place: Place) -> None:
             "backup, ingest the sources again, or keep what can still be read of the file: "
             f"duckpost rebuild --salvage --warehouse {place.file}"
         )
+
+
+def _is_archive_hashed(place: Place) -> bool:
+    """Whether recipients are hashed in the archive; all of it is alike."""
+    frames = (found for found in read_frames(place.archive) if not isinstance(found, Torn))
+    return any(read_head(frame).is_hashed for _, frame in itertools.islice(frames, 1))
 
 
 def _fill(  # noqa: PLR0913, PLR0917 - what a new file is made of
@@ -189,7 +199,7 @@ def _fill(  # noqa: PLR0913, PLR0917 - what a new file is made of
                 continue
             segment, frame = found
             done += segment.length
-            batch_id = read_id(frame)
+            batch_id = read_head(frame).batch_id
             if batch_id not in seen:
                 seen.add(batch_id)
                 result = write_again(warehouse, segment, frame)

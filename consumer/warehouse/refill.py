@@ -11,7 +11,7 @@ from consumer.batch import Batch, BatchBuilder
 from consumer.decode import decode
 from consumer.envelope import Envelope
 from consumer.errors import CommitOutcomeUnknown, WarehouseError
-from consumer.frame import FrameReader
+from consumer.frame import FrameReader, Head
 from consumer.warehouse.archive import Segment, Torn, list_files, read_file
 from consumer.warehouse.warehouse import Warehouse
 from consumer.warehouse.write import WriteResult
@@ -46,9 +46,9 @@ def write_again(warehouse: Warehouse, segment: Segment, frame: bytes) -> WriteRe
     return warehouse.write(batch, replaces=released, segment=segment)
 
 
-def read_id(frame: bytes) -> UUID:
-    """Return the id of the batch in a frame."""
-    return FrameReader(io.BytesIO(frame)).head.batch_id
+def read_head(frame: bytes) -> Head:
+    """Return what a frame says of its batch."""
+    return FrameReader(io.BytesIO(frame)).head
 
 
 def refill(warehouse: Warehouse, *, at_least: int = 1) -> Refill:
@@ -88,7 +88,7 @@ def _find_missing(warehouse: Warehouse) -> tuple[list[Segment], int]:
             if isinstance(one, Torn):
                 torn += not one.is_end
             else:
-                found.append((read_id(one[1]), one[0]))
+                found.append((read_head(one[1]).batch_id, one[0]))
     if not found:
         return [], torn
     with warehouse.read(_IDS, [files[begin].name]) as reader:
@@ -111,6 +111,7 @@ def _build_again(frame: bytes, warehouse: Warehouse) -> tuple[Batch, frozenset[s
         warehouse.secret,
         store_subject=warehouse.options.store_subject,
         archive=False,
+        hide=warehouse.hider,
         batch_id=reader.head.batch_id,
     )
     for stored in reader.payloads():

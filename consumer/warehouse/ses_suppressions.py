@@ -34,13 +34,13 @@ class Listed(NamedTuple):
 def keep_list(warehouse: Warehouse, account: str, region: str, listed: Sequence[Listed]) -> None:
     """Put the list of an account and region in the place of the one before, in one transaction.
 
-    Who was erased is kept under the token.
+    Who was erased is kept under the token, and where recipients are hashed so is everybody.
     """
     rows = [
         {
             "account": account,
             "region": region,
-            "recipient": warehouse.erased.hide(one.recipient),
+            "recipient": warehouse.hide(one.recipient),
             "reason": one.reason,
             "updated_at": one.updated_at.replace(tzinfo=None),
         }

@@ -13,11 +13,15 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 
+from consumer.addresses import parse_address
 from consumer.batch import Batch, BatchBuilder
+from consumer.erasure import Hider
 from consumer.errors import (
     CommitOutcomeUnknown,
     QueryError,
+    SettingsError,
     WarehouseDamaged,
+    WarehouseError,
     WarehouseFull,
 )
 from consumer.frame import Head, to_release_frame
@@ -65,7 +69,11 @@ class Warehouse:
     def _open(self) -> None:
         is_new = not self._place.file.exists()
         self._place.check_folder()
-        self.secret = self._place.load_secret(is_new=is_new)
+        wants_hashed = self.options.recipients == "hashed"
+        self.secret = self._place.load_secret(is_new=is_new, is_hashed=wants_hashed)
+        self.is_hashed = self._place.is_hashed
+        refuse_other_mode(self._place, self.options, is_hashed=self.is_hashed)
+        self.hider = Hider(self.secret) if self.is_hashed else None
         self._connection, self.upgrade = connect(self._place, self.options)
         self._take_up_rules()
         self._memory = Memory(self._connection)
@@ -100,6 +108,7 @@ class Warehouse:
             self.secret,
             store_subject=self.options.store_subject,
             archive=self.options.archive,
+            hide=self.hider,
         )
 
     def write(
@@ -125,6 +134,11 @@ class Warehouse:
         with self._lock:
             began = time.monotonic()
             self._check_room()
+            if batch.payloads and batch.is_hashed != self.is_hashed:
+                raise WarehouseError(
+                    f"batch {batch.batch_id} of {batch.source} was made for another warehouse: of "
+                    "the two, one has its recipients hashed. Start that command again."
+                )
             batch = self.erased.screen(batch)
             with self._transaction(f"writing batch {batch.batch_id} of {batch.source}"):
                 result = write_batch(
@@ -151,7 +165,8 @@ class Warehouse:
             if held:
                 batch = BatchBuilder("quarantine drop", self.secret, archive=False).finish()
                 names = [sha256 for (sha256,) in held]
-                frame = to_release_frame(Head(batch.batch_id, batch.source), names)
+                head = Head(batch.batch_id, batch.source, self.is_hashed)
+                frame = to_release_frame(head, names)
                 self.write(replace(batch, frame=frame), replaces=names)
             return len(held)
 
@@ -241,6 +256,8 @@ class Warehouse:
     def lift_suppression(self, recipient: str, note: str | None) -> None:
         """Note that a recipient, as it is stored, may be mailed again from now on."""
         at = datetime.now(UTC).replace(tzinfo=None)
+        if self.hider is not None and note is not None:
+            note = self.hider.hide_text(note)
         self.change(
             "lifting a suppression",
     def learn(self, answers: Sequence[Answer]) -> int:
@@ -260,6 +277,12 @@ class Warehouse:
                 "insert into suppression_lifts values (?, ?, ?)", [recipient, at, note]
             ),
         )
+
+    def hide(self, text: str) -> str:
+        """Return a normalised address as it is stored: erased or hashed ones as their token."""
+        if self.is_hashed:
+            return parse_address(text, self.secret).hidden
+        return self.erased.hide(text)
 
     def start_archive_file(self) -> None:
         """Have the next batch open a new file: those that are there do not change any more."""
@@ -386,6 +409,20 @@ class Warehouse:
                 f"{self.options.min_free_bytes // 2**20} are the floor (warehouse.min_free_bytes). "
                 "Free some space; nothing is acknowledged until then."
             )
+
+
+def refuse_other_mode(place: Place, options: WarehouseOptions, *, is_hashed: bool) -> None:
+    """Raise `SettingsError` where the settings want recipients kept in another way than they are.
+
+    A warehouse is the one or the other from its start: of two halves no figure would be whole.
+    """
+    kept = "hashed" if is_hashed else "plain"
+    if options.recipients not in {None, kept}:
+        raise SettingsError(
+            f"warehouse.recipients is {options.recipients!r}, but {place.file} was made with "
+            f"{kept!r}, and that stays. Leave the setting out, or begin a warehouse under another "
+            "name (warehouse.path) and ingest the sources into it."
+        )
 
 
 def _read_on(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
