@@ -153,18 +153,18 @@ class OpenedWarehouse:
 
     Args:
         warehouse: open; `close` closes it.
+        learner: asks DNS before history is judged; None where it may not be asked.
     """
 
     def __init__(self, warehouse: Warehouse, learner: "Learner | None" = None) -> None:
         self._warehouse = warehouse
+        self._learner = learner
         self.path = warehouse.path
-        learner: asks DNS before history is judged; None where it may not be asked.
         self.secret = warehouse.secret
         self.store_subject = warehouse.options.store_subject
         self.is_hashed = warehouse.is_hashed
         self.max_rows = _MAX_ROWS
         self.archive = warehouse.options.archive
-        self._learner = learner
 
     def read(
         self,
@@ -284,18 +284,11 @@ def _to_rule_files(settings: ClassificationSettings) -> RuleFiles:
         providers=settings.providers_file,
         machine_rules=settings.machine_rules_file,
         bounce_rules=settings.bounce_rules_file,
+        mx_providers=settings.mx_providers_file,
+        uses_mx=settings.mx_lookups,
     )
 
 
-def to_retention(settings: RetentionSettings) -> Retention:
-    """Return what the settings mean for pruning."""
-    return Retention(**settings.model_dump())
-
-        mx_providers=settings.mx_providers_file,
-        uses_mx=settings.mx_lookups,
-
-def open_access(
-    settings: WarehouseSettings,
 def open_learner(warehouse: Warehouse, settings: ClassificationSettings) -> "Learner | None":
     """Return who asks DNS about domains, None where the settings do not allow it.
 
@@ -310,6 +303,13 @@ def open_learner(warehouse: Warehouse, settings: ClassificationSettings) -> "Lea
     return Learner(warehouse, Exchanges(settings.dns_servers))
 
 
+def to_retention(settings: RetentionSettings) -> Retention:
+    """Return what the settings mean for pruning."""
+    return Retention(**settings.model_dump())
+
+
+def open_access(
+    settings: WarehouseSettings,
     classification: ClassificationSettings | None = None,
     *,
     takes_rules: bool = False,

@@ -165,12 +165,6 @@ class ClassificationSettings(Section):
         None, description="what tells a machine's open or click from a person's"
     )
     bounce_rules_file: Path | None = Field(None, description="what a bounce is about")
-
-
-class PrivacySettings(Section):
-    """How soon what is to be forgotten has left the disk."""
-
-    erase_rewrite_days: float = Field(
     mx_lookups: bool = Field(
         default=False,
         description="whether DNS is asked who takes the mail of domains that are in no file; only "
@@ -198,6 +192,12 @@ class PrivacySettings(Section):
             if not is_port:
                 raise ValueError(f"{server!r} is no address such as 192.0.2.53 or 127.0.0.1:5353")
         return value
+
+
+class PrivacySettings(Section):
+    """How soon what is to be forgotten has left the disk."""
+
+    erase_rewrite_days: float = Field(
         7.0,
         ge=0,
         description="how long after `erase` the worker rewrites the file, so that the last bytes "

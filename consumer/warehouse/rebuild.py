@@ -21,8 +21,8 @@ from consumer.warehouse.carried import Carried, put_back, set_facts, take_along
 from consumer.warehouse.connection import WarehouseOptions, open_file
 from consumer.warehouse.facts import ARCHIVE_FROM, HORIZON
 from consumer.warehouse.faults import to_open_fault
-from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.mail_hosts import Answer, read_answers
+from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
 from consumer.warehouse.refill import read_head, write_again
 from consumer.warehouse.warehouse import Warehouse, refuse_other_mode
@@ -30,9 +30,9 @@ from consumer.warehouse.warehouse import Warehouse, refuse_other_mode
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
 # what people and AWS said, which no event can say again
 _NOTED: Final = ("suppression_lifts", "ses_suppressions", "reconciliations", "postures")
-_HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
 # what DNS said, which events are judged by as they come in
 _ANSWERS: Final = "mx_answers"
+_HOLDING: Final = "select batch_id from ledger where inserted + superseded + quarantined > 0"
 # Batches whose payloads left the archive, and whose rows are gone too or taken along: a message is
 # sent before its events come in, but for a sender's clock.
 _PRUNED: Final = f"""
@@ -96,11 +96,11 @@ def rebuild(
     refuse_other_mode(place, options, is_hashed=is_hashed)
     fresh = place.to_working("rebuilding")
     known, own, noted, carried = _read_old(place, options, fresh)
+    answers = read_answers(noted.pop(_ANSWERS)) if _ANSWERS in noted else []
     with locked(place):
         fresh.clear()
         write_secret(fresh.key, secret, is_hashed=is_hashed)
         if place.erased.exists() and not has_new_key:
-    answers = read_answers(noted.pop(_ANSWERS)) if _ANSWERS in noted else []
             shutil.copyfile(place.erased, fresh.erased)
         # 1
         counts, taken, damaged = _fill(
@@ -176,11 +176,11 @@ def _fill(  # noqa: PLR0913, PLR0917 - what a new file is made of
     place: Place,
     options: WarehouseOptions,
     carried: Carried | None,
+    answers: Sequence[Answer],
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, int], set[UUID], int]:
     """Build the warehouse at ``fresh`` from the archive of ``place``.
 
-    answers: Sequence[Answer],
     Returns counts, which batches, and in how many places the archive is damaged.
     """
     total = sum(file.stat().st_size for file in list_files(place.archive))
@@ -190,12 +190,12 @@ def _fill(  # noqa: PLR0913, PLR0917 - what a new file is made of
     with Warehouse(fresh, options) as warehouse:
         if carried is not None:
             warehouse.change("noting horizons", lambda connection: set_facts(connection, carried))
+        if answers:
+            warehouse.learn(answers)
         for found in read_frames(place.archive):
             if isinstance(found, Torn):
                 counts["torn"] += 1
                 damaged += not found.is_end
-        if answers:
-            warehouse.learn(answers)
                 continue
             segment, frame = found
             done += segment.length

@@ -27,16 +27,16 @@ from consumer.errors import (
 from consumer.frame import Head, to_release_frame
 from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
+from consumer.warehouse.domains import Domains
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import to_query_fault, translated
 from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.machines import to_verdicts_statement
-from consumer.warehouse.domains import Domains
+from consumer.warehouse.mail_hosts import Answer, keep_answers
 from consumer.warehouse.memory import Memory
 from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
-from consumer.warehouse.mail_hosts import Answer, keep_answers
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
@@ -243,6 +243,19 @@ class Warehouse:
             self.change("putting rules into force", put)
             self._take_up_rules()
 
+    def learn(self, answers: Sequence[Answer]) -> int:
+        """Keep what DNS said of domains; what comes in from now on goes by it.
+
+        Returns how many domains have another provider by it; see `consumer.warehouse.mail_hosts`.
+        """
+        with self._lock:
+            changed = self.change(
+                "keeping what DNS said", lambda connection: keep_answers(connection, answers)
+            )
+            if changed:
+                self._standing.domains = Domains(self._connection)
+            return changed
+
     @property
     def is_history_judged(self) -> bool:
         """Whether all events have the verdicts of the rules in force."""
@@ -260,19 +273,6 @@ class Warehouse:
             note = self.hider.hide_text(note)
         self.change(
             "lifting a suppression",
-    def learn(self, answers: Sequence[Answer]) -> int:
-        """Keep what DNS said of domains; what comes in from now on goes by it.
-
-        Returns how many domains have another provider by it; see `consumer.warehouse.mail_hosts`.
-        """
-        with self._lock:
-            changed = self.change(
-                "keeping what DNS said", lambda connection: keep_answers(connection, answers)
-            )
-            if changed:
-                self._standing.domains = Domains(self._connection)
-            return changed
-
             lambda connection: connection.execute(
                 "insert into suppression_lifts values (?, ?, ?)", [recipient, at, note]
             ),
