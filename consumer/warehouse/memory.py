@@ -12,8 +12,10 @@ from typing import Final
 
 import duckdb
 
-_READING: Final = 0.7
-_WRITING: Final = 0.85
+# Small steps: readers at once fill what a batch is given, and lowering the limit after it spills
+# as much, while the writer waits.
+_READING: Final = 0.92
+_WRITING: Final = 0.96
 _COMMITTING: Final = 1.0
 _PATIENCE_SECS: Final = 10.0
 _PAUSE_SECS: Final = 0.01
@@ -61,5 +63,5 @@ class Memory:
                 time.sleep(_PAUSE_SECS)
 
     def _set(self, share: float) -> None:
-        self._connection.execute(f"set {SETTABLE} = '{self._size * share:.1f}{self._unit}'")
+        self._connection.execute(f"set {SETTABLE} = '{self._size * share:.3f}{self._unit}'")
         self._share = share
