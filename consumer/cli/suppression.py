@@ -196,7 +196,7 @@ def _show_sync(one: RegionSync, *, is_applied: bool) -> None:
     if len(one.changes) > _SHOWN_CHANGES:
         click.echo(f"  and {len(one.changes) - _SHOWN_CHANGES} more; --json shows all")
     if one.erased:
-        click.echo(f"  {one.erased} were erased here: SES cannot be told their addresses")
+        click.echo(f"  {one.erased} are known by tokens alone: SES cannot be told their addresses")
     for fault in one.faults:
         click.secho(f"  refused: {to_safe_text(str(fault))}", fg="yellow")
     if is_applied:
