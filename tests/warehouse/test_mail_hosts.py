@@ -1,17 +1,23 @@
 """Whose mailboxes hosted domains have: by DNS for what comes in, by reclassifying for history."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.rcode
 import pytest
+from structlog.testing import capture_logs
 
 from consumer.mail_hosts.exchanges import Exchanges
 from consumer.mail_hosts.learning import AT_ONCE, Learned, Learner
+from consumer.settings import PrivacySettings
+from consumer.upkeep import Upkeep
 from consumer.warehouse import WarehouseOptions
 from consumer.warehouse.reclassification import reclassify
+from consumer.warehouse.retention import Retention
 from consumer.warehouse.rule_files import RuleFiles
 from dns_server import DnsServer, serve_dns
 
@@ -172,3 +178,40 @@ def test_answers_mean_nothing_where_mail_hosts_are_not_to_be_asked_for(
     desk.write(letter.delivery())
     reclassify(desk.warehouse)
     assert {"example.com"} == {provider for _, provider in providers(desk)}
+
+
+def test_the_worker_says_once_that_dns_does_not_answer_and_then_that_it_does(
+    desk: "Desk", new_letter: Callable[..., "Letter"], server: DnsServer
+) -> None:
+    server.zones = {"example.net": None, "example.org": None, "example.com": GOOGLE}
+
+    def receive(*domains: str) -> None:
+        letters = [new_letter(message_id=f"of {one}", to=[f"a@{one}"]) for one in domains]
+        sends = [letter.send() for letter in letters]
+        desk.warehouse.write(desk.batch(*sends, received_at=datetime.now(UTC)))
+
+    def wait_for(outcome: str, domain: str) -> None:
+        found = f"from mx_answers where outcome = '{outcome}' and domain = '{domain}'"
+        deadline = time.monotonic() + 20
+        while not desk.rows(found) and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+
+    upkeep = Upkeep(
+        desk.warehouse,
+        PrivacySettings(),
+        Retention(),
+        Learner(desk.warehouse, ask(server)),
+        on_rewrite_due=lambda: None,
+        on_broken=lambda: None,
+        learn_secs=0.01,
+    )
+    with capture_logs() as log, upkeep:
+        for outcome, domain in (
+            *(("no_answer", "example.net"), ("no_answer", "example.org")),
+            ("found", "example.com"),
+        ):
+            receive(domain)
+            wait_for(outcome, domain)
+
+    assert ["DNS does not answer", "mail hosts looked up"] == [one["event"] for one in log]
+    assert {"asked": 1, "unanswered": 0, "changed": 1}.items() <= log[1].items()
