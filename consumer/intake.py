@@ -129,6 +129,8 @@ class Intake:
         self._limits = limits
         self._max_rows = limits.max_rows
         self._is_full = False
+        self._refused = ""  # why an envelope among others could not be read
+        self._refused_until = 0.0
         self._telemetry = telemetry
         self._stop = stop
         self._clock = clock
@@ -173,10 +175,17 @@ class Intake:
                 raise WarehouseFull("the disk is below warehouse.min_free_bytes")
             self._receive()  # 1
             is_idle = not self._received
+            refused: list[SourceDenied] = []
+            is_any_read = False
             while self._received and not self._stop.is_asked:
-                self._take(self._received[0])  # 2
+                try:
+                    is_any_read |= self._take(self._received[0])  # 2
+                except SourceDenied as error:
+                    refused.append(error)
                 if self._is_due():
                     self._flush()  # 3
+            if refused:
+                self._note_refused(refused[0], is_all=not is_any_read)
             if is_idle or self._is_due():
                 self._flush()
         except SourceDenied as error:
@@ -198,9 +207,10 @@ class Intake:
         if not (self._is_full and self._received):  # else the next commit decides
             self._note_up()
 
-    def _take(self, envelope: Envelope) -> None:
+    def _take(self, envelope: Envelope) -> bool:
         """Decode the oldest received envelope into the batch, or hand it back half-way.
 
+        Returns whether it was decoded to its end. Raises `SourceDenied` once it is handed back.
         Rows of an envelope handed back may be committed already: it comes again, and they are
         recognised as duplicates.
         """
@@ -212,7 +222,7 @@ class Intake:
                     self._flush()
                     started = self._clock()
                 if self._stop.is_asked and not isinstance(envelope.body, bytes):
-                    return  # what is streamed may be long; it comes again
+                    return False  # what is streamed may be long; it comes again
                 if self._opened_at is None:
                     self._opened_at = started
                 self._builder.add(decoded)
@@ -221,14 +231,16 @@ class Intake:
                 self._builder.add(refuse(envelope, Reason.OBJECT_GONE, str(error), error.notice))
                 self._opened_at = started if self._opened_at is None else self._opened_at
                 self._decoded.append(self._received.popleft())
-                return
+                return True
             self._received.popleft()
             self.source.nack([envelope])
             self._log.warning("envelope handed back", origin=envelope.origin, error=str(error))
             if isinstance(error, SourceDenied):
                 raise
+            return False
         else:
             self._decoded.append(self._received.popleft())
+            return True
         finally:
             self._decode_secs += self._clock() - started
 
@@ -308,9 +320,23 @@ class Intake:
         if held:
             self.source.nack(held)
 
+    def _note_refused(self, error: SourceDenied, *, is_all: bool) -> None:
+        """Tell of envelopes that may not be read; the source rests only when none could be.
+
+        One object in a bucket must not hold up the others: it was handed back, and comes again
+        later each time.
+        """
+        if is_all:
+            raise error
+        self._refused, self._refused_until = str(error), self._clock() + DENIED_WAIT_SECS
+        self._note_up()
+
     def _note_up(self) -> None:
         self._is_full = False
         self._backoff.reset()
+        if self._clock() < self._refused_until:
+            self._telemetry.set_state(self.source.name, "denied", self._refused)
+            return
         if self._fenced is not None:
             condition = self._fenced.condition
             self._telemetry.set_progress(

@@ -365,3 +365,26 @@ def test_the_conservation_law_holds_at_every_scrape(
     check_law()
     assert len(checked) >= 4
     assert checked[-1] > 0
+
+
+def refuse_to_be_read() -> ManyEvents:
+    return ManyEvents([], SourceDenied("s3:GetObject is not allowed; grant it"))
+
+
+def test_an_object_that_is_refused_holds_no_other_up_and_health_says_why(
+    begin: Callable[..., Intake], script: Script, send: Send, stop: Fake, telemetry: Telemetry
+) -> None:
+    source = script([refuse_to_be_read(), send(1)], [send(2)])
+    begin(source).run()
+    assert [] == stop.waited
+    assert [send(1), send(2)] == source.acked[:2]
+    is_well, report = telemetry.health()
+    assert not is_well
+    assert "grant it" in str(report)
+
+
+def test_a_source_of_which_nothing_may_be_read_rests(
+    begin: Callable[..., Intake], script: Script, stop: Fake
+) -> None:
+    begin(script([refuse_to_be_read()])).run()
+    assert [DENIED_WAIT_SECS] == stop.waited
