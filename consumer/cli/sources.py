@@ -28,14 +28,16 @@ def open_sources(settings: Sequence[SourceSettings]) -> list[Source]:
     """Make every source that is configured; queues are connected on their first receive.
 
     Raises `SettingsError` when there is none or two have one name, `UsageError` for paths that
-    do not exist.
+    do not exist where files are all there is: beside others, files that were tidied away since the
+    last start stop nobody.
     """
     if not settings:
         raise SettingsError(
             f'no source is configured: add [[sources]] to {DEFAULT_FILE} (type = "sqs", '
             "queue = …), or use `duckpost ingest` for files"
         )
-    sources = [_open(one) for one in settings]
+    is_files_alone = all(isinstance(one, FilesSettings) for one in settings)
+    sources = [_open(one, is_strict=is_files_alone) for one in settings]
     names = Counter(source.name for source in sources)
     doubled = sorted(name for name, count in names.items() if count > 1)
     if doubled:
@@ -87,7 +89,7 @@ def describe(settings: SourceSettings) -> str:
     return f"sqs {settings.queue}"
 
 
-def _open(settings: SourceSettings) -> Source:
+def _open(settings: SourceSettings, *, is_strict: bool) -> Source:
     if isinstance(settings, SqsSettings):
         return SqsSource(to_sqs_options(settings))
     if isinstance(settings, S3Settings):
@@ -100,7 +102,7 @@ def _open(settings: SourceSettings) -> Source:
         from consumer.cli.topics import open_group  # noqa: PLC0415 - Kafka's client is slow to import
 
         return open_group(settings)
-    return FilesSource(settings.paths)
+    return FilesSource(settings.paths, is_strict=is_strict)
 
 
 def to_sqs_options(settings: SqsSettings) -> SqsOptions:

@@ -28,7 +28,7 @@ class Limits:
     max_recipients: int = 10_000
     max_wrappings: int = 8
     max_decompressed_bytes: int = 64 * 1024 * _MIB
-    max_ratio: int = 1000
+    max_ratio: int = 200  # gzip itself ends at about 1,030
     ratio_floor_bytes: int = 256 * _MIB
     max_block_bytes: int = 128 * _MIB
     max_spooled_bytes: int = 2048 * _MIB

@@ -1,7 +1,8 @@
 """The columns a batch carries to the warehouse, as an Arrow schema.
 
 Every column of the table ``events`` but those that are judged while writing (``provider``,
-``machine_rule``, ``bounce_rule``, ``bounce_class``), and behind them three that steer the write and are not stored.
+``machine_rule``, ``bounce_rule``, ``bounce_class``), and behind them three that steer the write and
+are not stored.
 """
 
 from typing import Final

@@ -90,6 +90,7 @@ class FilesSource:
         pattern: only files of folders whose name matches (``*.gz``); named files always.
         stdin: what ``-`` reads.
         max_attempts: how often a file that is nacked is handed out before it counts as failed.
+        is_strict: whether paths must exist; else those that don't are `failed`, and logged.
 
     Attributes:
         failed: files and folders that could not be read, with why; their events are missing.
@@ -99,7 +100,7 @@ class FilesSource:
         bytes_read: of all files so far, for progress; a file read again counts again.
 
     Raises:
-        UsageError: paths that do not exist, all of them in one message.
+        UsageError: paths that do not exist though they must, all of them in one message.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class FilesSource:
         pattern: str | None = None,
         stdin: BinaryIO | None = None,
         max_attempts: int = 3,
+        is_strict: bool = True,
     ) -> None:
         self.failed: dict[str, str] = {}
         self.bytes_read = 0
@@ -116,7 +118,8 @@ class FilesSource:
         self._stdin = stdin
         self._max_attempts = max_attempts
         self._attempts: dict[str, int] = {}
-        found = list(dict.fromkeys(_find(paths, pattern, self._note_failed)))
+        on_missing = _refuse_missing if is_strict else self._note_missing
+        found = list(dict.fromkeys(_find(paths, pattern, self._note_failed, on_missing)))
         self._waiting: list[str] = found[::-1]
         self._out: set[str] = set()
         self.files_total = len(found)
@@ -192,6 +195,10 @@ class FilesSource:
     def _note_bytes(self, count: int) -> None:
         self.bytes_read += count
 
+    def _note_missing(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            self._note_failed(path, FileNotFoundError(errno.ENOENT, "no file, folder or match"))
+
     def _note_failed(self, path: str, error: OSError) -> None:
         reason = error.strerror or str(error)
         if path not in self.failed:
@@ -233,8 +240,9 @@ def _find(
     paths: Iterable[str | os.PathLike[str]],
     pattern: str | None,
     on_failed: Callable[[str, OSError], None],
+    on_missing: Callable[[Sequence[str]], None],
 ) -> Iterator[str]:
-    """Name every file, once for each way it is reached; raises in the end for what is missing."""
+    """Name every file, once for each way it is reached, and tell in the end what is missing."""
     missing = []
     for path in paths:
         given = os.fspath(path)
@@ -252,7 +260,11 @@ def _find(
             else:
                 yield match
     if missing:
-        raise UsageError(f"nothing to read: no file, folder or match for {', '.join(missing)}")
+        on_missing(missing)
+
+
+def _refuse_missing(paths: Sequence[str]) -> None:
+    raise UsageError(f"nothing to read: no file, folder or match for {', '.join(paths)}")
 
 
 def _walk(

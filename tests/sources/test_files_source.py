@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from consumer.cli.sources import open_sources
 from consumer.envelope import Envelope
 from consumer.errors import SourceUnavailable, UsageError
+from consumer.settings import FilesSettings, SourceSettings, SqsSettings
 from consumer.sources.files import CHUNK_BYTES, FilesSource
 
 
@@ -59,6 +61,22 @@ def test_a_file_named_twice_is_delivered_once(folder: Path) -> None:
 def test_every_missing_path_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nope-1.*nope-2.*\*\.gz"):
         FilesSource([tmp_path / "nope-1", tmp_path, tmp_path / "nope-2", f"{tmp_path}/*.gz"])
+
+
+def test_files_that_were_tidied_away_stop_no_other_source(folder: Path) -> None:
+    settings: list[SourceSettings] = [
+        FilesSettings.model_validate({"type": "files", "paths": [f"{folder}/nope", str(folder)]}),
+        SqsSettings.model_validate(
+            {"type": "sqs", "queue": "https://sqs.eu-west-1.amazonaws.com/111122223333/ses"}
+        ),
+    ]
+    files, _queue = open_sources(settings)
+
+    assert isinstance(files, FilesSource)
+    assert {f"{folder}/nope": "no file, folder or match"} == files.failed
+    assert 5 == files.files_total
+    with pytest.raises(UsageError, match="nope"):
+        open_sources(settings[:1])
 
 
 def test_links_in_a_loop_end(folder: Path) -> None:
