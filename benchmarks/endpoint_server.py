@@ -2,8 +2,9 @@
 
     python benchmarks/endpoint_server.py FOLDER MESSAGES
 
-Says its port on the first line it prints; for each line that it reads, it commits batches of new
-events and prints the seconds that each took, as JSON, until its input ends.
+Says its port on the first line it prints. For each line that it reads, a number of payloads and a
+number of batches, it commits so many batches of so many new payloads each and prints the seconds
+that each took, as JSON; until its input ends.
 """
 
 import itertools
@@ -28,9 +29,7 @@ SOURCE = "sqs:ses-events"
 DAYS = 7
 PAYLOADS_A_MESSAGE = 2.5
 FILLING_PAYLOADS = 20_000
-COMMITS = 40
-MOST_COMMITS = 1_000
-COMMIT_PAYLOADS = 500
+MOST_COMING = 500_000
 
 
 def main() -> None:
@@ -44,15 +43,18 @@ def main() -> None:
         for batch in make_batches(warehouse, generate(messages, 1, start, DAYS).payloads, now):
             warehouse.write(batch)
         # other mail of the same days: what a worker goes on taking in
-        coming = generate(MOST_COMMITS * COMMIT_PAYLOADS, 2, start, DAYS).payloads
-        batches = make_batches(warehouse, coming, now, COMMIT_PAYLOADS)
+        coming = generate(MOST_COMING, 2, start, DAYS).payloads
         bound = bind(settings)
         with open_endpoint(
             settings, warehouse, bound, Counts(), on_broken=lambda: None
         ) as endpoint:
             print(endpoint.port, flush=True)
-            for _ in sys.stdin:
-                print(json.dumps(commit(warehouse, batches)), flush=True)
+            for line in sys.stdin:
+                payloads, commits = map(int, line.split())
+                batches = make_batches(warehouse, coming, now, payloads)
+                took = commit(warehouse, itertools.islice(batches, commits))
+                assert len(took) == commits, "that many commits are more than there is mail for"
+                print(json.dumps(took), flush=True)
 
 
 def make_batches(
@@ -71,13 +73,12 @@ def make_batches(
 
 
 def commit(warehouse: Warehouse, batches: Iterator[Batch]) -> list[float]:
-    """Return the seconds that each of so many commits took, decoding not counted."""
+    """Return the seconds that each commit took, decoding not counted."""
     took = []
-    for batch in itertools.islice(batches, COMMITS):
+    for batch in batches:
         began = time.perf_counter()
         warehouse.write(batch)
         took.append(time.perf_counter() - began)
-    assert len(took) == COMMITS, "that many commits are more than there is mail for"
     return took
 
 

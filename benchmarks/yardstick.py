@@ -3,7 +3,9 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +50,10 @@ def open_postgres(programs: Path, rows: LiteralString) -> Iterator[Server]:
     """Start a PostgreSQL on loopback, with what ``rows`` gives in a table that fits its memory."""
     # it refuses to be root
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with tempfile.TemporaryDirectory(prefix="duckpost-bench-postgres-") as folder:
+    with (
+        ended_by_sigterm(),
+        tempfile.TemporaryDirectory(prefix="duckpost-bench-postgres-") as folder,
+    ):
         shutil.chown(folder, user)
         secret = Path(folder) / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
@@ -59,19 +64,9 @@ def open_postgres(programs: Path, rows: LiteralString) -> Iterator[Server]:
         with listener.bind("127.0.0.1", 0, what="", advice="") as probe:
             port = probe.getsockname()[1]
         options = f"-p {port} -h 127.0.0.1 -k {folder} -c shared_buffers=1GB -c fsync=off"
-        run_as(
-            user,
-            programs / "pg_ctl",
-            "-D",
-            data,
-            "-w",
-            "-o",
-            options,
-            "-l",
-            f"{folder}/log",
-            "start",
-        )
+        control = (programs / "pg_ctl", "-D", data)
         try:
+            run_as(user, *control, "-w", "-o", options, "-l", f"{folder}/log", "start")
             conninfo = psycopg.conninfo.make_conninfo(
                 host="127.0.0.1",
                 port=port,
@@ -85,7 +80,17 @@ def open_postgres(programs: Path, rows: LiteralString) -> Iterator[Server]:
                 connection.execute("vacuum analyze made")
             yield Server("PostgreSQL", conninfo, "select * from made limit {rows}")
         finally:
-            run_as(user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            run_as(user, *control, "-m", "immediate", "stop")
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM unwind what is open: the server is nobody's child, and would stay."""
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run_as(user: str, *command: "str | Path") -> None:
