@@ -75,7 +75,11 @@ class Archive:
 
     def _create(self, hour: str) -> BinaryIO:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # an erasure gives a file another name, and the old one must not come to hold other frames
+        taken = {path.name.partition(".")[0] for path in list_files(self.folder)}
         number = 0
+        while f"{hour}-{number:03}" in taken:
+            number += 1
         while True:
             path = self.folder / f"{hour}-{number:03}{_SUFFIX}"
             try:

@@ -86,16 +86,17 @@ def erase(
     if address.domain is None or address.text == address.hidden:
         raise UsageError(f"{address.text!r} is no address to erase; name one such as a@example.com")
     eraser = Eraser(address)
-    with warehouse.held():  # 1
-        warehouse.erased.add(address)
-        warehouse.start_archive_file()
-    events = _erase_events(warehouse, eraser)  # 2
-    others = warehouse.change(  # 3
-        "erasing from quarantine", lambda connection: _erase_quarantine(connection, eraser)
-    )
-    others += _erase_tables(warehouse, eraser)
-    frames, files, unread = _erase_archive(warehouse, eraser, on_progress)  # 4
-    warehouse.checkpoint()
+    with warehouse.erasing:  # another one at work would take this one's new files for leftovers
+        with warehouse.held():  # 1
+            warehouse.erased.add(address)
+            warehouse.start_archive_file()
+        events = _erase_events(warehouse, eraser)  # 2
+        others = warehouse.change(  # 3
+            "erasing from quarantine", lambda connection: _erase_quarantine(connection, eraser)
+        )
+        others += _erase_tables(warehouse, eraser)
+        frames, files, unread = _erase_archive(warehouse, eraser, on_progress)  # 4
+        warehouse.checkpoint()
     return ErasureResult(address.hidden, events, others, frames, files, unread)
 
 
@@ -275,6 +276,8 @@ def _erase_file(
         return 0, torn
     # 2
     target = _next_name(file)
+    while target.exists():
+        target = _next_name(target)
     temporary = target.with_name(f".{target.name}.new")
     moves: list[tuple[int, int, int]] = []
     with file.open("rb") as reading, open(temporary, "wb", opener=_open_private) as writing:
@@ -314,15 +317,19 @@ def _swap_in_ledger(
 
 
 def _clear_leftover(warehouse: "Warehouse", file: Path) -> None:
-    """Delete one of two files of the same frames, which a kill left: the one not in the ledger."""
+    """Delete one of two files of the same frames, which a kill left: the one not in the ledger.
+
+    Where the ledger names both they are no such two, and where it names neither, all their frames
+    are of commits that failed: both stay.
+    """
     target = _next_name(file)
     if not target.exists():
         return
-    with warehouse.read(
-        "select count(*) as n from ledger where archive_file = $1", [file.name]
-    ) as r:
-        is_named = bool(r.read_all()["n"][0].as_py())
-    (target if is_named else file).unlink()
+    sql = "select distinct archive_file from ledger where archive_file in ($1, $2)"
+    with warehouse.read(sql, [file.name, target.name]) as reader:
+        named = reader.read_all()["archive_file"].to_pylist()
+    if len(named) == 1:
+        (target if named == [file.name] else file).unlink()
 
 
 def _next_name(file: Path) -> Path:

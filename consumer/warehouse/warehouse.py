@@ -1,6 +1,7 @@
 """The warehouse: the one door to the file, for writing and for reading."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -64,6 +65,7 @@ class Warehouse:
         self._place = place
         self.options = options
         self._lock = Turns()
+        self.erasing = threading.Lock()
         self._open()
 
     def _open(self) -> None:

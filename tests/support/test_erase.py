@@ -258,6 +258,17 @@ def test_killed_around_the_swap_one_of_two_files_of_the_same_frames_goes(
     assert [] == desk.faults()
 
 
+def test_what_is_written_between_two_erasures_costs_no_frame_of_the_first(
+    desk: Desk, new_letter: NewLetter
+) -> None:
+    for number in range(3):
+        desk.write(*make_traffic(new_letter), new_letter(message_id=f"between-{number}").send())
+        erase_canary(desk)
+
+    assert [] == desk.faults()
+    assert 3 == len(list(desk.warehouse.place.archive.iterdir()))
+
+
 def test_a_rebuild_between_two_attempts_knows_the_token(
     desk: Desk, new_letter: NewLetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

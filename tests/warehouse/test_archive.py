@@ -86,6 +86,15 @@ def test_a_start_within_the_hour_opens_a_file_of_its_own(tmp_path: Path) -> None
     assert ["20260302T09-000.zst", "20260302T09-001.zst", "20260302T09-002.zst"] == names
 
 
+def test_a_name_that_an_erasure_freed_is_not_given_to_other_frames(tmp_path: Path) -> None:
+    for name in ("20260302T09-000.e2.zst", "20260302T09-001.zst", "20260302T10-002.zst"):
+        (tmp_path / name).touch()
+    archive = Archive(tmp_path, clock=HandClock())
+
+    assert "20260302T09-002.zst" == archive.append(FRAME).file
+    archive.close()
+
+
 def test_a_failed_write_ends_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = Archive(tmp_path, clock=HandClock())
     archive.append(FRAME)
