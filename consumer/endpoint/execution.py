@@ -1,6 +1,9 @@
 """Running one statement: its turn, its reader, its deadline, and how it is stopped."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeVar
@@ -23,10 +26,15 @@ _MESSAGES: Final[dict[Reason, tuple[str, str]]] = {
 }
 _INTERRUPT_AGAIN_SECS: Final = 0.05
 _MOST_IDLE_READERS: Final = 8
+# How much nicer than the process statements are: about a tenth of the writer's weight each.
+_NICER: Final = 10
+_NICEST: Final = 19
 
 
 class Turns:
     """Threads for a bounded number of statements at once, and readers for them.
+
+    Where processors are scarce the writer goes first: on Linux, the threads give way to others.
 
     Args:
         publication: gives the readers.
@@ -40,7 +48,9 @@ class Turns:
         self._most = most
         self._wait_secs = wait_secs
         self._idle: dict[Role, list[Reader]] = {}
-        self.threads = ThreadPoolExecutor(most, thread_name_prefix="endpoint")
+        self.threads = ThreadPoolExecutor(
+            most, thread_name_prefix="endpoint", initializer=_give_way
+        )
 
     async def take(self) -> None:
         """Wait for a turn. Raises `Refusal`."""
@@ -181,6 +191,14 @@ class Execution:
             # it was seen; from here on the clock wakes us
             return asyncio.get_running_loop().create_future()
         return self._stop
+
+
+def _give_way() -> None:
+    """Make the thread that asks nicer; on Linux alone a thread has a niceness of its own."""
+    if sys.platform == "linux":
+        me = threading.get_native_id()
+        nice = min(os.getpriority(os.PRIO_PROCESS, me) + _NICER, _NICEST)
+        os.setpriority(os.PRIO_PROCESS, me, nice)
 
 
 async def _stop(reader: Reader, future: asyncio.Future[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from consumer.endpoint.messages import backend
-from consumer.endpoint.messages.fields import TEXT
+from consumer.endpoint.messages.fields import BINARY, TEXT
 from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.statements.tokens import to_literal
 from consumer.endpoint.types.binary import to_binary_sql, to_packable_sql, to_packer
@@ -48,7 +48,12 @@ def to_message_rows(sql: str, columns: Sequence[Column], formats: Sequence[int])
         if value is None:
             return None
         values.append(f"{value} as v{at}")
-        parts.append(f"coalesce({_to_length(f'octet_length(v{at})')} || v{at}, {_NULL})")
+        size = to_result_type(column.type).size
+        if size > 0 and choose_format(formats, at) == BINARY:
+            length = to_blob(size.to_bytes(4, "big"))
+        else:
+            length = _to_length(f"octet_length(v{at})")
+        parts.append(f"coalesce({length} || v{at}, {_NULL})")
     body = _join([to_blob(len(columns).to_bytes(2, "big")), *parts])
     return (
         f"select 'D'::blob || {_to_length('octet_length(body) + 4')} || body from ("
@@ -150,9 +155,8 @@ def _to_value_sql(at: int, column: Column, formats: Sequence[int]) -> str | None
 
 
 def _to_length(number: str) -> str:
-    """SQL for a number as four bytes: the quick way below 128, where a character is one byte."""
-    short = rf"'\x00\x00\x00'::blob || encode(chr(({number})::integer))"
-    return f"(case when {number} < 128 then {short} else ({number})::integer::bit::blob end)"
+    """SQL for a number as four bytes, short itself: small queries are mostly planning."""
+    return f"({number})::integer::bit::blob"
 
 
 def _join(parts: Sequence[str]) -> str:

@@ -20,6 +20,10 @@ from consumer.warehouse.published import Published
 
 _T = TypeVar("_T")
 _BATCH_ROWS: Final = 8_192
+# Instants in a statement: a dashboard that is refreshed asks the same of later ones. All are of one
+# type, so that what a statement returns does not hang on them.
+_INSTANT = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?'")
+_MOST_DESCRIBED: Final = 200
 _EXCERPT = re.compile(r"^LINE (\d+): (.*)\n( *)\^", re.MULTILINE)
 
 
@@ -60,6 +64,7 @@ class Reader:
     cursor: duckdb.DuckDBPyConnection
     on_lost: Callable[[duckdb.Error], None]
     published: Published
+    _described: dict[str, list[Column]] = field(default_factory=dict)
     _reader: pa.RecordBatchReader | None = None
     _is_in_transaction: bool = False
     _is_interrupted: threading.Event = field(default_factory=threading.Event)
@@ -73,12 +78,22 @@ class Reader:
         return str(parsed)
 
     def describe(self, sql: str) -> list[Column]:
-        """Bind one SELECT without running it, and say what its columns are."""
-        relation = self._translated(lambda: self.cursor.sql(sql))
-        return [
-            Column(name, _to_type(type_))
-            for name, type_ in zip(relation.columns, relation.types, strict=True)
-        ]
+        """Say what one SELECT's columns are, without running it.
+
+        It is bound for that, unless it was before: what is published to a reader never changes.
+        """
+        shape = _INSTANT.sub("'\0'", sql)
+        found = self._described.get(shape)
+        if found is None:
+            relation = self._translated(lambda: self.cursor.sql(sql))
+            found = [
+                Column(name, _to_type(type_))
+                for name, type_ in zip(relation.columns, relation.types, strict=True)
+            ]
+            if len(self._described) >= _MOST_DESCRIBED:
+                del self._described[next(iter(self._described))]
+            self._described[shape] = found
+        return found
 
     def open(self, sql: str) -> pa.RecordBatchReader:
         """Start a statement; its rows come as they are read. `close` or the next one ends it."""
