@@ -49,7 +49,8 @@ def test_check_names_it_and_fails(duckpost: Duckpost, path: Path) -> None:
 def test_it_stays_and_works_again_once_what_it_reads_is_back(
     duckpost: Duckpost, path: Path
 ) -> None:
-    duckpost("sql", "--write", "--warehouse", path, "create or replace table my.goals as select 7 as goal")
+    made = "create or replace table my.goals as select 7 as goal"
+    duckpost("sql", "--write", "--warehouse", path, made)
 
     assert "" == duckpost("report", "--warehouse", path).err
     found = duckpost("sql", "--format", "json", "--warehouse", path, "from my.weekly")

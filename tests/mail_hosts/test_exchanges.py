@@ -6,9 +6,9 @@ import pytest
 
 from consumer.errors import SettingsError
 from consumer.mail_hosts.exchanges import Exchange, Exchanges, Outcome
-from dns_server import serve_dns
+from dns_server import Zone, serve_dns
 
-ZONES = {
+ZONES: dict[str, Zone] = {
     "hosted.example": ["20 backup.example.", "10 ASPMX.L.Google.com.", "10 zz.example."],
     # RFC 7505, 3: one MX, preference 0, and the root
     "no-mail.example": ["0 ."],

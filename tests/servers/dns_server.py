@@ -11,19 +11,21 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+# MX as ``10 host.example.``, an rcode, or None for silence.
+Zone = Sequence[str] | dns.rcode.Rcode | None
+
 
 @dataclass
 class DnsServer:
     """What each domain is answered with, and who was asked about.
 
     Attributes:
-        zones: by domain its MX as ``10 host.example.``, an rcode, or None for silence; a domain
-            that is not named does not exist.
+        zones: by domain; one that is not named does not exist.
         asked: domains, each time that one was asked about.
     """
 
     address: str
-    zones: Mapping[str, Sequence[str] | dns.rcode.Rcode | None]
+    zones: Mapping[str, Zone]
     asked: list[str] = field(default_factory=list)
 
     def answer(self, question: bytes) -> bytes | None:
@@ -45,7 +47,7 @@ class DnsServer:
 
 
 @contextmanager
-def serve_dns(zones: Mapping[str, Sequence[str] | dns.rcode.Rcode | None]) -> Iterator[DnsServer]:
+def serve_dns(zones: Mapping[str, Zone]) -> Iterator[DnsServer]:
     """Answer on a free port until the body ends."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", 0))

@@ -19,14 +19,14 @@ from consumer.warehouse import WarehouseOptions
 from consumer.warehouse.reclassification import reclassify
 from consumer.warehouse.retention import Retention
 from consumer.warehouse.rule_files import RuleFiles
-from dns_server import DnsServer, serve_dns
+from dns_server import DnsServer, Zone, serve_dns
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
     from tests.warehouse.conftest import Desk
 
 GOOGLE = ["1 aspmx.l.google.com.", "5 alt1.aspmx.l.google.com."]
-ZONES = {
+ZONES: dict[str, Zone] = {
     "example.com": GOOGLE,
     "example.net": ["10 mail.example.net."],
     "example.org": dns.rcode.SERVFAIL,

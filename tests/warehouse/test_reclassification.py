@@ -42,7 +42,7 @@ def files(tmp_path: Path) -> RuleFiles:
     for name, text in named.items():
         made[name] = tmp_path / f"{name}.csv"
         made[name].write_text(text.partition("\n")[0] + "\n", encoding="utf-8")
-    return RuleFiles(**made)
+    return RuleFiles(made["providers"], made["machine_rules"], made["bounce_rules"])
 
 
 def fill(files: RuleFiles) -> None:

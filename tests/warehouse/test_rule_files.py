@@ -13,12 +13,12 @@ SEEDS = sql_folder() / "seeds"
 
 
 def read(tmp_path: Path, *, providers: str = "", machines: str = "", bounces: str = "") -> Rules:
-    files = []
+    files: dict[str, Path | None] = {}
     for name, text in (("providers", providers), ("machines", machines), ("bounces", bounces)):
         file = tmp_path / f"{name}.csv"
         file.write_text(text, encoding="utf-8")
-        files.append(file if text else None)
-    return read_rules(SEEDS, RuleFiles(*files))
+        files[name] = file if text else None
+    return read_rules(SEEDS, RuleFiles(files["providers"], files["machines"], files["bounces"]))
 
 
 def test_the_rules_that_come_with_duckpost_have_no_fault(tmp_path: Path) -> None:
