@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import LiteralString
 
 import psycopg
-from endpoint_server import DAYS, PASSWORD, USER
+from endpoint_server import DAYS, PASSWORD, ROWS, USER
 from measure import describe_machine
 from yardstick import Server, find_postgres, open_postgres
 
@@ -39,18 +39,10 @@ PANELS = 10
 HEAVY_READERS = 4
 COMMIT_ROUNDS = 2
 # payloads a batch, batches a round; the budget is for the first, a worker's ordinary batch
-COMMITS = ((500, 20), (5_000, 4))
+COMMITS = ((500, 15), (5_000, 3))
 CHUNK_ROWS = 1_000
 WIRE_BUDGET = 2.0
 COMMIT_BUDGET_SECS = 0.25
-# as panels have them: an instant, a text, a whole number, a fraction, a text that may be missing
-ROWS: LiteralString = """select
-    timestamp '2026-03-01' + interval '1 second' * i as at,
-    'configuration-set-' || (i % 50)::text as name,
-    i::bigint as number,
-    i / 7.0::double precision as rate,
-    case when i % 3 = 0 then null else 'us-east-' || (i % 4)::text end as region
-from generate_series(1, {rows}) as t(i)"""
 HEAVY: LiteralString = """select recipient_domain, event_type, count(distinct message_id), count(*)
 from events group by all order by 3 desc"""
 
@@ -103,9 +95,7 @@ def measure_endpoint(messages: int, rounds: int, programs: Path | None = None) -
         if programs is None:
             print("no PostgreSQL on this machine: its column is left out")
         else:
-            servers.append(
-                opened.enter_context(open_postgres(programs, ROWS.format(rows=1_000_000)))
-            )
+            servers.append(opened.enter_context(open_postgres(programs, ROWS)))
         compare_wires(servers, rounds)
         measure_panels(worker.server, rounds)
         measure_commits(worker)
@@ -252,7 +242,8 @@ def open_worker(folder: Path, messages: int) -> Iterator[Worker]:
             dbname="duckpost",
             sslmode="disable",
         )
-        yield Worker(Server("duckpost", conninfo, ROWS, process.pid), process)
+        large: LiteralString = "select * from my.made limit {rows}"
+        yield Worker(Server("duckpost", conninfo, large, process.pid), process)
         process.stdin.close()
 
 

@@ -14,6 +14,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import LiteralString
+
+import duckdb
 
 from consumer.batch import Batch
 from consumer.decode import decode
@@ -23,6 +26,7 @@ from consumer.endpoint.opening import bind, open_endpoint
 from consumer.envelope import Envelope
 from consumer.settings import EndpointSettings
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
+from consumer.warehouse.own_sql import apply_own, parse_own
 
 USER, PASSWORD = "bench", "a password for benchmarks"
 SOURCE = "sqs:ses-events"
@@ -30,6 +34,14 @@ DAYS = 7
 PAYLOADS_A_MESSAGE = 2.5
 FILLING_PAYLOADS = 20_000
 MOST_COMING = 500_000
+# as panels have them: an instant, a text, a whole number, a fraction, a text that may be missing
+ROWS: LiteralString = """select
+    timestamp '2026-03-01' + interval '1 second' * i as at,
+    'configuration-set-' || (i % 50)::text as name,
+    i::bigint as number,
+    i / 7.0::double precision as rate,
+    case when i % 3 = 0 then null else 'us-east-' || (i % 4)::text end as region
+from generate_series(1, 1000000) as t(i)"""
 
 
 def main() -> None:
@@ -42,6 +54,7 @@ def main() -> None:
     with open_warehouse(folder / "ses.duckdb", options) as warehouse:
         for batch in make_batches(warehouse, generate(messages, 1, start, DAYS).payloads, now):
             warehouse.write(batch)
+        warehouse.change("making rows", make_rows)
         # other mail of the same days: what a worker goes on taking in
         coming = generate(MOST_COMING, 2, start, DAYS).payloads
         bound = bind(settings)
@@ -55,6 +68,11 @@ def main() -> None:
                 took = commit(warehouse, itertools.islice(batches, commits))
                 assert len(took) == commits, "that many commits are more than there is mail for"
                 print(json.dumps(took), flush=True)
+
+
+def make_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table that both servers give rows of."""
+    apply_own(connection, parse_own(connection, f"create table my.made as {ROWS}"))
 
 
 def make_batches(

@@ -26,8 +26,8 @@ _MESSAGES: Final[dict[Reason, tuple[str, str]]] = {
 }
 _INTERRUPT_AGAIN_SECS: Final = 0.05
 _MOST_IDLE_READERS: Final = 8
-# How much nicer than the process statements are: about a tenth of the writer's weight each.
-_NICER: Final = 10
+# How much nicer than the process statements are: about a third of the writer's weight each.
+_NICER: Final = 5
 _NICEST: Final = 19
 
 

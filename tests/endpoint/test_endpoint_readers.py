@@ -22,7 +22,7 @@ def test_statements_run_on_threads_that_give_way_to_the_writer(server: Any) -> N
         if thread.name.startswith("endpoint_")
     }
 
-    assert {min(mine + 10, 19)} == theirs
+    assert {min(mine + 5, 19)} == theirs
 
 
 def test_the_same_question_of_another_time_has_the_same_columns(publication: Any) -> None:
