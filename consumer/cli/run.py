@@ -12,7 +12,7 @@ import click
 import structlog
 
 from consumer import health
-from consumer.checks.own_views import find_broken_views
+from consumer.checks.own_views import OwnViews, find_broken_views
 from consumer.cli.endpoints import bind_http, listen
 from consumer.cli.options import configured
 from consumer.cli.sources import open_sources, to_silence
@@ -116,7 +116,9 @@ def _work(file: Warehouse, settings: Settings) -> End:
         worker = Worker(sources, file, limits=settings.batch, telemetry=telemetry)
         if settings.telemetry.enabled:
             bound = health.bind(settings.telemetry)
-            stack.enter_context(Listener(health.to_app(telemetry), bound))
+            own_views = OwnViews(OpenedWarehouse(file))
+            app = health.to_app(telemetry, find_broken_views=own_views.find_broken)
+            stack.enter_context(Listener(app, bound))
             host, port = bound.getsockname()[:2]
             log.info("listening", url=f"http://{host}:{port}/metrics", health="/health")
         endpoints = [source for source in sources if isinstance(source, HttpSource)]

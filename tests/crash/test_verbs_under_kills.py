@@ -26,9 +26,8 @@ from consumer.demo.loopback import LoopbackQueue
 from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.recount import verify
 
-pytestmark = pytest.mark.crash
-
 SECS = float(os.environ.get("DUCKPOST_CRASH_VERB_SECS", "0"))
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300 + SECS)]
 OPTIONS = WarehouseOptions(memory_limit="256MB", threads=1, min_free_bytes=0)
 # Some mail goes to somebody who is erased while more comes; one payload in fifty is nonsense.
 ERASED = "canary@example.com"

@@ -1,16 +1,21 @@
 """What users make in the schema `my`: only there, and there to stay."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import httpx
 import pytest
 
-from consumer.checks.own_views import find_broken_views
+from consumer import health
+from consumer.checks.own_views import LOOK_SECS, OwnViews, find_broken_views
 from consumer.door.access import OpenedWarehouse
 from consumer.errors import QueryError
+from consumer.listener import Listener
+from consumer.telemetry import Telemetry
 from consumer.warehouse.backup import back_up
 from consumer.warehouse.rebuild import rebuild
 
@@ -82,6 +87,27 @@ def test_what_is_dropped_stays_away(owner: "Desk") -> None:
     with pytest.raises(QueryError):
         owner.rows(ASKED)
     assert 2 == owner.value("select count(*) from own_objects")
+
+
+def test_a_broken_view_is_named_by_health_and_makes_nothing_ill(owner: "Desk") -> None:
+    now = [0.0]
+    views = OwnViews(OpenedWarehouse(owner.warehouse), clock=lambda: now[0])
+    app = health.to_app(Telemetry(), find_broken_views=views.find_broken)
+    bound = socket.create_server(("127.0.0.1", 0))
+    with Listener(app, bound):
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/health"
+        assert {} == httpx.get(url).json()["broken_views"]
+        owner.warehouse.change_own("create or replace table my.sends as select 1 as other")
+        assert {} == httpx.get(url).json()["broken_views"]  # once a minute is enough
+        now[0] += LOOK_SECS
+        answer = httpx.get(url)
+        owner.warehouse.close()
+        now[0] += LOOK_SECS
+        closed = httpx.get(url)
+
+    assert (200, "up") == (answer.status_code, answer.json()["status"])
+    assert ["my.counted"] == list(answer.json()["broken_views"])
+    assert ["my.counted"] == list(closed.json()["broken_views"])
 
 
 def test_a_view_that_an_upgrade_breaks_is_told_and_kept_until_it_works_again(
