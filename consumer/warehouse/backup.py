@@ -83,7 +83,8 @@ def back_up(
     copy = Place(unfinished / place.file.name)
     copied = _Copied(total, on_progress)
     try:
-        with _as_fault(folder), _Copier() as copier:
+        # an erasure gives files of the archive other names: not while they are copied
+        with _as_fault(folder), warehouse.erasing, _Copier() as copier:
             copy.archive.mkdir(mode=0o700, parents=True)
             unfinished.chmod(0o700)
             # 2

@@ -22,11 +22,14 @@ from consumer.errors import UsageError, WarehouseDamaged
 from consumer.find import find
 from consumer.settings import PrivacySettings
 from consumer.upkeep import Upkeep
+from consumer.warehouse import open_warehouse
 from consumer.warehouse.archive import read_file
+from consumer.warehouse.backup import back_up
 from consumer.warehouse.connection import open_file
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.erasure import ErasureResult, erase
 from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recount import verify
 from consumer.warehouse.retention import Retention
 
 Desk = Any
@@ -267,6 +270,31 @@ def test_what_is_written_between_two_erasures_costs_no_frame_of_the_first(
 
     assert [] == desk.faults()
     assert 3 == len(list(desk.warehouse.place.archive.iterdir()))
+
+
+def test_an_erasure_during_a_backup_leaves_the_copy_whole(
+    desk: Desk, new_letter: NewLetter, tmp_path: Path
+) -> None:
+    desk.write(*make_traffic(new_letter))
+    desk.warehouse.start_archive_file()
+    (file,) = desk.warehouse.place.archive.iterdir()
+    archive_bytes = file.stat().st_size
+    erasing = threading.Thread(target=erase_canary, args=[desk])
+
+    def erase_meanwhile(done: int, _total: int) -> None:
+        if erasing.ident is None and done >= archive_bytes:  # it is copied, the warehouse is not
+            erasing.start()
+            erasing.join(2)  # as far as it gets
+
+    back_up(desk.warehouse, tmp_path / "copy", on_progress=erase_meanwhile)
+    erasing.join()
+
+    with open_warehouse(tmp_path / "copy" / desk.path.name, desk.warehouse.options) as copy:
+        with copy.read("select distinct archive_file from ledger") as reader:
+            named = reader.read_all()["archive_file"].to_pylist()
+        assert named == [file.name for file in copy.place.archive.iterdir()]
+        assert [] == [one for one in verify(copy) if not one.is_well]
+    assert [] == desk.faults()
 
 
 def test_a_rebuild_between_two_attempts_knows_the_token(
