@@ -268,12 +268,13 @@ def fill(path: Path, events: int) -> None:
         connection.execute("commit")
         connection.execute("checkpoint")
         cpu = time.process_time() - cpu
-        ((hourly,),) = connection.execute(
-            "select count(*) from rollup_hourly_by_send_cohort"
+        ((hourly, daily),) = connection.execute(
+            "select (select count(*) from rollup_hourly_by_send_cohort), "
+            "(select count(*) from rollup_daily_by_send_cohort)"
         ).fetchall()
         print(
             f"recounted in {time.perf_counter() - began:.0f} s, {cpu / rows * 1e6:.1f} µs CPU an "
-            f"event; {hourly:,} rows by hour of sending, "
+            f"event; {hourly:,} rows by hour of sending, {daily:,} by day, "
             f"{(count_bytes(connection) - filled) / rows:.1f} bytes an event"
         )
 

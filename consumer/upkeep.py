@@ -1,4 +1,4 @@
-"""What a worker does by itself, rarely: what retention, erasure and the alert on its disk need."""
+"""What a worker does by itself, rarely: for retention, erasure, quick figures, the disk's alert."""
 
 import math
 import threading
@@ -14,6 +14,7 @@ import structlog
 from consumer.errors import CommitOutcomeUnknown, DuckpostError
 from consumer.settings import PrivacySettings
 from consumer.warehouse import Warehouse
+from consumer.warehouse.compaction import compact
 from consumer.warehouse.disk import look_at_disk, note_disk
 from consumer.warehouse.retention import Retention, prune
 
@@ -44,7 +45,7 @@ class Upkeep:
         retention: how long what is kept; what is older goes once a day.
         learner: asks DNS about domains, some a minute; None where it may not be asked.
         on_rewrite_due: called once the file is to be rewritten.
-        on_broken: called when pruning finds the warehouse failed for good.
+        on_broken: called when one of these finds the warehouse failed for good.
         look_secs: how often to look whether something is due.
         disk_secs: how often to note the disk.
         learn_secs: how often to ask DNS.
@@ -109,6 +110,7 @@ class Upkeep:
                 look_at = time.monotonic() + self._look_secs
                 if self._is_prune_due():
                     self._prune()
+                self._compact()
                 if self._warehouse.erased.is_due(after=self._after):
                     self._log.info("file to be rewritten", why="erased addresses")
                     self._on_rewrite_due()
@@ -157,6 +159,17 @@ class Upkeep:
             self._log.error("not pruned", error=str(error))
         else:
             self._log.info("pruned", **asdict(result))
+
+    def _compact(self) -> None:
+        try:
+            result = compact(self._warehouse, on_progress=self._go_on)
+        except CommitOutcomeUnknown:
+            raise
+        except DuckpostError as error:
+            self._log.error("rollups not compacted", error=str(error))
+        else:
+            if result.periods:
+                self._log.info("rollups compacted", **asdict(result))
 
     def _go_on(self, _done: int, _total: int) -> None:
         if self._ended.is_set():

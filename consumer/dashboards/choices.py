@@ -19,6 +19,7 @@ class Choice:
         values: of a list; the first is chosen at first.
         is_many: whether several may be chosen, and *All*.
         by_range: whether the values are asked for anew when the time range changes.
+        rest: the condition on ``{column}`` of the values that are one, *(other)*; none where empty.
     """
 
     name: str
@@ -28,12 +29,17 @@ class Choice:
     values: tuple[str, ...] = ()
     is_many: bool = True
     by_range: bool = False
+    rest: str = ""
 
 
-def is_chosen(name: str, column: str) -> str:
-    """Return the condition that a row's ``column`` is among what is chosen; NULL is ``(none)``."""
+def is_chosen(name: str, column: str, rest: str = "") -> str:
+    """Return the condition that a row's ``column`` is among what is chosen; NULL is ``(none)``.
+
+    ``rest`` is the condition on ``{column}`` of what *(other)* stands for.
+    """
     chosen = f"(${{{name}:sqlstring}})"
-    return f"({ALL} in {chosen} or coalesce({column}, '(none)') in {chosen})"
+    others = f" or ('(other)' in {chosen} and {rest.format(column=column)})" if rest else ""
+    return f"({ALL} in {chosen} or coalesce({column}, '(none)') in {chosen}{others})"
 
 
 ACCOUNT = Choice(
@@ -59,10 +65,18 @@ _SEEN = """select coalesce(m.{name}, '(none)') as {name}
 from mail_hourly_by_event_time as m
 where $__timeFilter(m.event_hour)
 group by m.{name}
+having sum(m.sends + m.outcomes + m.delays + m.complaints + m.opens + m.clicks) > 0
 order by sum(m.sends + m.deliveries + m.opens) desc, {name}
 limit 500"""
 IDENTITY = Choice("identity", "Identity", _SEEN.format(name="identity"), by_range=True)
-PROVIDER = Choice("provider", "Provider", _SEEN.format(name="provider"), by_range=True)
+# By the hour, domains of no listed provider are one line; other views have them one by one.
+PROVIDER = Choice(
+    "provider",
+    "Provider",
+    _SEEN.format(name="provider"),
+    by_range=True,
+    rest="{column} not in (select p.provider from providers as p)",
+)
 TIME_ZONE = Choice(
     "time_zone",
     "Time zone",
@@ -89,5 +103,6 @@ MAIL_CHOICES = (*MESSAGE_CHOICES, IDENTITY, PROVIDER)
 def chosen(choices: tuple[Choice, ...], alias: str) -> str:
     """Return the conditions of ``choices`` on columns of their names, as lines of a WHERE."""
     return "".join(
-        f"\n    and {is_chosen(choice.name, f'{alias}.{choice.name}')}" for choice in choices
+        f"\n    and {is_chosen(choice.name, f'{alias}.{choice.name}', choice.rest)}"
+        for choice in choices
     )

@@ -8,13 +8,15 @@ from typing import Final
 import duckdb
 
 from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
-from consumer.warehouse.rollups import ROLLUPS, copy_frozen, recompute
+from consumer.warehouse.rollup_tables import ROLLUPS
+from consumer.warehouse.rollups import copy_frozen, delete_frozen, recompute
 from consumer.warehouse.rules import JUDGED_BY
 from consumer.warehouse.write import enter_removal
 
 _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
 # Failures that are kept for longer, with their marks; all of it where a prune was cut off.
 _ROWS: Final = ("events", "marks", "waiting", "rare_events")
+_ROLLUPS: Final = tuple({rollup.table: None for rollup in ROLLUPS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
     copies = {table: f"select * from {table} where {old}" for table in _ROWS}
     if frozen is not None:
         copies["rollup_remains"] = "select * from rollup_remains"
-        copies |= {table: copy_frozen(table, frozen) for table in ROLLUPS}
+        copies |= {table: copy_frozen(table, frozen) for table in _ROLLUPS}
     for table, rows in copies.items():
         connection.execute(f"create table carried.{table} as {rows}")
     connection.execute("detach carried")
@@ -81,8 +83,8 @@ def put_back(connection: duckdb.DuckDBPyConnection, carried: Carried) -> None:
             "insert into rollup_remains by name select * from carried.rollup_remains"
         )
         recompute(connection)
-        for table, column in ROLLUPS.items():
-            connection.execute(f"delete from {table} where {column} < timestamp '{carried.frozen}'")
+        delete_frozen(connection, carried.frozen)
+        for table in _ROLLUPS:
             connection.execute(f"insert into {table} by name from carried.{table}")
     connection.execute("commit")
     connection.execute("detach carried")

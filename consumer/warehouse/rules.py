@@ -43,11 +43,19 @@ _BOUNCE_CLASSES: Final = pa.schema(
     [(n, _TEXT) for n in ("bounce_class", "description", "sisimai_reasons", "sparkpost_codes")]
 )
 
+# Providers that get a line of their own by the hour; those that had one keep it.
+_NEW_LINES: Final = """
+insert into rollup_providers
+select provider from (select provider from providers union select provider from mx_providers)
+where provider not in (select provider from rollup_providers)
+"""
+
 
 def load_rules(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Replace the rules in force, inside the caller's transaction."""
     _replace(connection, "providers", rules.providers, _PROVIDERS)
     _replace(connection, "mx_providers", rules.mx_providers, _MX_PROVIDERS)
+    connection.execute(_NEW_LINES)
     apply_answers(connection)
     _replace(connection, "machine_rules", rules.machine_rules, _MACHINE_RULES)
     _replace(connection, "bounce_rules", rules.bounce_rules, _BOUNCE_RULES)
@@ -59,6 +67,12 @@ def read_looped(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Return the providers that tell SES who complained, by the rules in force."""
     found = connection.execute("select distinct provider from providers where has_feedback_loop")
     return frozenset(provider for (provider,) in found.fetchall())
+
+
+def read_lines(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the providers that have a line of their own in rollups by the hour."""
+    found = connection.execute("select provider from rollup_providers").fetchall()
+    return [provider for (provider,) in found]
 
 
 def read_machine_rules(connection: duckdb.DuckDBPyConnection) -> list[MachineRule]:

@@ -18,7 +18,7 @@ from consumer.errors import WarehouseError, WarehouseNewer
 from consumer.warehouse.facts import put_fact
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import RuleFiles, Rules, digest_rules, read_rules
-from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, load_rules, read_looped
+from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, load_rules, read_lines, read_looped
 
 _RECORD: Final = """
 create table if not exists migrations (
@@ -33,6 +33,16 @@ _SINCE: Final = """
 insert into warehouse_facts
 select $name, (now() at time zone 'UTC')::varchar
 where $name not in (select name from warehouse_facts)
+"""
+
+
+# A domain without a provider is its own: a provider of that name has mail already.
+_HAS_NEW_LINES: Final = """
+with new as (
+    select provider from rollup_providers where provider not in (select unnest($1::varchar []))
+)
+select exists (select 1 from events where provider in (select provider from new))
+    or exists (select 1 from rollup_remains where provider in (select provider from new))
 """
 
 
@@ -130,8 +140,8 @@ def refresh(
     the files is the one noted at the last time, which makes an ordinary start quick.
 
     New rules judge what comes in from now on; verdicts that events have already stay theirs until
-    `duckpost reclassify`. Rollups are made again only for what they do not hold per row: days, and
-    which providers have a feedback loop.
+    `duckpost reclassify`. Rollups are made again only for what they do not hold per row: days,
+    which providers have a feedback loop, and which mail has a line of its own by the hour.
 
     Args:
         connection: the writer's.
@@ -170,14 +180,16 @@ def refresh(
 def enforce(connection: duckdb.DuckDBPyConnection, rules: Rules) -> bool:
     """Put rules into force inside the caller's transaction.
 
-    Returns whether other providers than before have a feedback loop: rollups are to be made again
-    then. Without events there is no history that other rules have judged.
+    Returns whether rollups are to be made again: other providers than before have a feedback loop,
+    or a line of their own for mail that is there. Without events there is no history that other
+    rules have judged.
     """
-    before = read_looped(connection)
+    before, lines = read_looped(connection), read_lines(connection)
     load_rules(connection, rules)
     if not _has_events(connection):
         put_fact(connection, JUDGED_BY, rules.digest)
-    return before != rules.looped
+    ((has_new_lines,),) = connection.execute(_HAS_NEW_LINES, [lines]).fetchall()
+    return before != rules.looped or bool(has_new_lines)
 
 
 def _find_new_rules(

@@ -47,6 +47,12 @@ create table rollup_remains (
     n bigint not null
 );
 
+-- grain: one row per provider that has a line of its own by the hour, where all other
+-- mailboxes are one line; by the day they are themselves. Whoever had one keeps it
+create table rollup_providers (
+    provider varchar not null
+);
+
 -- grain: rows to be added up per hour, day of sending (where a rate depends on it) and
 -- dimensions
 create table rollup_hourly_by_event_time (
@@ -105,8 +111,8 @@ create table rollup_hourly_by_event_time (
     unique_human_engaged bigint not null
 );
 
--- grain: rows to be added up per hour, day of delivery (where a rate depends on it) and
--- dimensions
+-- grain: rows to be added up per hour, day of delivery (where it is another than that
+-- of sending) and dimensions
 create table rollup_hourly_by_send_cohort (
     period timestamp not null,
     period_day date not null,
@@ -161,6 +167,130 @@ create table rollup_hourly_by_send_cohort (
     unique_human_clicks_7d bigint not null,
     unique_engaged bigint not null,
     unique_human_engaged bigint not null
+);
+
+-- grain: rows to be added up per day, day of sending (where a rate depends on it) and
+-- dimensions
+create table rollup_daily_by_event_time (
+    period timestamp not null,
+    period_day date not null,
+    other_day date,
+    account varchar,
+    region varchar,
+    configuration_set varchar,
+    identity varchar,
+    source varchar,
+    from_domain varchar,
+    provider varchar,
+    events bigint not null,
+    sends bigint not null,
+    rejects bigint not null,
+    rendering_failures bigint not null,
+    suppressed bigint not null,
+    attempted bigint not null,
+    outcomes bigint not null,
+    deliveries bigint not null,
+    accepted bigint not null,
+    single_recipient_deliveries bigint not null,
+    fbl_deliveries bigint not null,
+    hard_bounces bigint not null,
+    soft_bounces bigint not null,
+    undetermined_bounces bigint not null,
+    block_bounces bigint not null,
+    auto_replies bigint not null,
+    aws_bounces bigint not null,
+    aws_sends bigint not null,
+    aws_outcomes bigint not null,
+    complaints bigint not null,
+    fbl_complaints bigint not null,
+    auth_failure_complaints bigint not null,
+    virus_complaints bigint not null,
+    delays bigint not null,
+    ses_delays bigint not null,
+    receiver_delays bigint not null,
+    unsubscribes bigint not null,
+    opens bigint not null,
+    machine_opens bigint not null,
+    unique_opens bigint not null,
+    unique_human_opens bigint not null,
+    unique_human_opens_24h bigint not null,
+    unique_human_opens_72h bigint not null,
+    unique_human_opens_7d bigint not null,
+    clicks bigint not null,
+    machine_clicks bigint not null,
+    unique_clicks bigint not null,
+    unique_human_clicks bigint not null,
+    unique_human_clicks_24h bigint not null,
+    unique_human_clicks_72h bigint not null,
+    unique_human_clicks_7d bigint not null,
+    unique_engaged bigint not null,
+    unique_human_engaged bigint not null
+);
+
+-- grain: rows to be added up per day, day of delivery (where it is another than that
+-- of sending) and dimensions
+create table rollup_daily_by_send_cohort (
+    period timestamp not null,
+    period_day date not null,
+    other_day date,
+    account varchar,
+    region varchar,
+    configuration_set varchar,
+    identity varchar,
+    source varchar,
+    from_domain varchar,
+    provider varchar,
+    events bigint not null,
+    sends bigint not null,
+    rejects bigint not null,
+    rendering_failures bigint not null,
+    suppressed bigint not null,
+    attempted bigint not null,
+    outcomes bigint not null,
+    deliveries bigint not null,
+    accepted bigint not null,
+    single_recipient_deliveries bigint not null,
+    fbl_deliveries bigint not null,
+    hard_bounces bigint not null,
+    soft_bounces bigint not null,
+    undetermined_bounces bigint not null,
+    block_bounces bigint not null,
+    auto_replies bigint not null,
+    aws_bounces bigint not null,
+    aws_sends bigint not null,
+    aws_outcomes bigint not null,
+    complaints bigint not null,
+    fbl_complaints bigint not null,
+    auth_failure_complaints bigint not null,
+    virus_complaints bigint not null,
+    delays bigint not null,
+    ses_delays bigint not null,
+    receiver_delays bigint not null,
+    unsubscribes bigint not null,
+    opens bigint not null,
+    machine_opens bigint not null,
+    unique_opens bigint not null,
+    unique_human_opens bigint not null,
+    unique_human_opens_24h bigint not null,
+    unique_human_opens_72h bigint not null,
+    unique_human_opens_7d bigint not null,
+    clicks bigint not null,
+    machine_clicks bigint not null,
+    unique_clicks bigint not null,
+    unique_human_clicks bigint not null,
+    unique_human_clicks_24h bigint not null,
+    unique_human_clicks_72h bigint not null,
+    unique_human_clicks_7d bigint not null,
+    unique_engaged bigint not null,
+    unique_human_engaged bigint not null
+);
+
+-- grain: one row per rollup, period and time that changes were added up: how many rows
+-- the period got, until it is compacted
+create table rollup_folds (
+    rollup varchar not null,
+    period timestamp not null,
+    rows bigint not null
 );
 
 -- grain: rows to be added up per axis (event_day, cohort_day), day, configuration set

@@ -20,10 +20,24 @@ create or replace macro is_on(day, from_day, to_day) as (
 create or replace macro identity_of(own, known, source, from_domain) as (
     coalesce(own, known, nullif(split_part(source, '@', -1), ''), from_domain)
 );
+
+-- The line that a provider has by the hour: its own where it is listed, or was. NULL,
+-- which is no provider at all, stays itself.
+create or replace macro hourly_provider(provider) as (
+    case
+        when
+            provider is null
+            or provider in (select k.provider from rollup_providers as k)
+            then provider
+        else '(other)'
+    end
+);
+
 -- What the rollups say, with what is not folded into them yet. The axis is event_hour,
 -- event_day, cohort_hour or cohort_day, a constant where a macro is used.
 
--- Rows of one axis to be added up.
+-- Rows of one axis to be added up; period is the hour, or the day. By the hour,
+-- providers that are not listed are one line.
 create or replace macro rollup_rows(axis) as table
     select
         r.period,
@@ -81,16 +95,20 @@ create or replace macro rollup_rows(axis) as table
         r.unique_human_engaged
     from
         query_table(
-            case
-                when starts_with(axis, 'event') then 'rollup_hourly_by_event_time'
-                else 'rollup_hourly_by_send_cohort'
+            case axis
+                when 'event_hour' then 'rollup_hourly_by_event_time'
+                when 'event_day' then 'rollup_daily_by_event_time'
+                when 'cohort_hour' then 'rollup_hourly_by_send_cohort'
+                when 'cohort_day' then 'rollup_daily_by_send_cohort'
             end
         ) as r
     union all
     select
-        case
-            when starts_with(axis, 'event') then date_trunc('hour', d.event_at)
-            else date_trunc('hour', d.sent_at)
+        case axis
+            when 'event_hour' then date_trunc('hour', d.event_at)
+            when 'event_day' then report_day(d.event_at)::timestamp
+            when 'cohort_hour' then date_trunc('hour', d.sent_at)
+            when 'cohort_day' then report_day(d.sent_at)::timestamp
         end as period,
         case
             when starts_with(axis, 'event') then report_day(d.event_at)
@@ -99,7 +117,8 @@ create or replace macro rollup_rows(axis) as table
         case
             when starts_with(axis, 'event')
                 then case when has_basis(d.event_type) then report_day(d.sent_at) end
-            when d.event_type = 'Delivery' then report_day(d.event_at)
+            when d.event_type = 'Delivery'
+                then nullif(report_day(d.event_at), report_day(d.sent_at))
         end as other_day,
         d.account,
         d.region,
@@ -107,7 +126,10 @@ create or replace macro rollup_rows(axis) as table
         d.identity,
         d.source,
         d.from_domain,
-        d.provider,
+        case
+            when ends_with(axis, 'hour') then hourly_provider(d.provider)
+            else d.provider
+        end as provider,
         d.n as events,
         d.n * ((d.counts >> 0) & 1) as sends,
         d.n * ((d.counts >> 1) & 1) as rejects,

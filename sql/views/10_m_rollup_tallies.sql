@@ -1,94 +1,90 @@
--- rollup_rows with whose mail it is and the denominators that depend on what is
--- published: what event_tallies says row by row, in sums. With or without the mailbox
--- provider and, where there is a configuration set, the identity.
-create or replace macro rollup_tallies(axis, by_provider, by_identity) as table
-    with summed as (
+-- rollup_rows added up per configuration set (or identity, where there is none), with
+-- or without the mailbox provider; what went as it came is no row.
+create or replace macro rollup_sums(axis, by_provider) as table
+    select
+        r.period,
+        r.period_day,
+        r.other_day,
+        r.account,
+        r.region,
+        r.configuration_set,
+        case when r.configuration_set is null then r.identity end as identity,
+        case when r.configuration_set is null then r.source end as source,
+        case when r.configuration_set is null then r.from_domain end as from_domain,
+        case when by_provider then r.provider end as provider,
+        sum(r.events) as events,
+        sum(r.sends) as sends,
+        sum(r.rejects) as rejects,
+        sum(r.rendering_failures) as rendering_failures,
+        sum(r.suppressed) as suppressed,
+        sum(r.attempted) as attempted,
+        sum(r.outcomes) as outcomes,
+        sum(r.deliveries) as deliveries,
+        sum(r.accepted) as accepted,
+        sum(r.single_recipient_deliveries) as single_recipient_deliveries,
+        sum(r.fbl_deliveries) as fbl_deliveries,
+        sum(r.hard_bounces) as hard_bounces,
+        sum(r.soft_bounces) as soft_bounces,
+        sum(r.undetermined_bounces) as undetermined_bounces,
+        sum(r.block_bounces) as block_bounces,
+        sum(r.auto_replies) as auto_replies,
+        sum(r.aws_bounces) as aws_bounces,
+        sum(r.aws_sends) as aws_sends,
+        sum(r.aws_outcomes) as aws_outcomes,
+        sum(r.complaints) as complaints,
+        sum(r.fbl_complaints) as fbl_complaints,
+        sum(r.auth_failure_complaints) as auth_failure_complaints,
+        sum(r.virus_complaints) as virus_complaints,
+        sum(r.delays) as delays,
+        sum(r.ses_delays) as ses_delays,
+        sum(r.receiver_delays) as receiver_delays,
+        sum(r.unsubscribes) as unsubscribes,
+        sum(r.opens) as opens,
+        sum(r.machine_opens) as machine_opens,
+        sum(r.unique_opens) as unique_opens,
+        sum(r.unique_human_opens) as unique_human_opens,
+        sum(r.unique_human_opens_24h) as unique_human_opens_24h,
+        sum(r.unique_human_opens_72h) as unique_human_opens_72h,
+        sum(r.unique_human_opens_7d) as unique_human_opens_7d,
+        sum(r.clicks) as clicks,
+        sum(r.machine_clicks) as machine_clicks,
+        sum(r.unique_clicks) as unique_clicks,
+        sum(r.unique_human_clicks) as unique_human_clicks,
+        sum(r.unique_human_clicks_24h) as unique_human_clicks_24h,
+        sum(r.unique_human_clicks_72h) as unique_human_clicks_72h,
+        sum(r.unique_human_clicks_7d) as unique_human_clicks_7d,
+        sum(r.unique_engaged) as unique_engaged,
+        sum(r.unique_human_engaged) as unique_human_engaged
+    from rollup_rows(axis) as r
+    group by
+        r.period,
+        r.period_day,
+        r.other_day,
+        r.account,
+        r.region,
+        r.configuration_set,
+        case when r.configuration_set is null then r.identity end,
+        case when r.configuration_set is null then r.source end,
+        case when r.configuration_set is null then r.from_domain end,
+        case when by_provider then r.provider end
+    having sum(r.events) > 0;
+
+-- Rows of one axis's rollups, or sums of them, with whose mail it is and the
+-- denominators that depend on what is published: what event_tallies says row by row.
+-- Name the relation in quotes: a CTE that stands before it, with rollup_rows' columns.
+create or replace macro rollup_tallies(axis, counted) as table
+    with dated as (
         select
-            r.period,
-            r.period_day,
-            r.other_day,
+            c.*,
             case
-                when starts_with(axis, 'event') then r.other_day
-                else r.period_day
+                when starts_with(axis, 'event') then c.other_day
+                else c.period_day
             end as cohort_day,
             case
-                when starts_with(axis, 'event') then r.period_day
-                else r.other_day
-            end as event_day,
-            r.account,
-            r.region,
-            r.configuration_set,
-            case
-                when by_identity or r.configuration_set is null then r.identity
-            end as identity,
-            case
-                when by_identity or r.configuration_set is null then r.source
-            end as source,
-            case
-                when by_identity or r.configuration_set is null then r.from_domain
-            end as from_domain,
-            case when by_provider then r.provider end as provider,
-            sum(r.events) as events,
-            sum(r.sends) as sends,
-            sum(r.rejects) as rejects,
-            sum(r.rendering_failures) as rendering_failures,
-            sum(r.suppressed) as suppressed,
-            sum(r.attempted) as attempted,
-            sum(r.outcomes) as outcomes,
-            sum(r.deliveries) as deliveries,
-            sum(r.accepted) as accepted,
-            sum(r.single_recipient_deliveries) as single_recipient_deliveries,
-            sum(r.fbl_deliveries) as fbl_deliveries,
-            sum(r.hard_bounces) as hard_bounces,
-            sum(r.soft_bounces) as soft_bounces,
-            sum(r.undetermined_bounces) as undetermined_bounces,
-            sum(r.block_bounces) as block_bounces,
-            sum(r.auto_replies) as auto_replies,
-            sum(r.aws_bounces) as aws_bounces,
-            sum(r.aws_sends) as aws_sends,
-            sum(r.aws_outcomes) as aws_outcomes,
-            sum(r.complaints) as complaints,
-            sum(r.fbl_complaints) as fbl_complaints,
-            sum(r.auth_failure_complaints) as auth_failure_complaints,
-            sum(r.virus_complaints) as virus_complaints,
-            sum(r.delays) as delays,
-            sum(r.ses_delays) as ses_delays,
-            sum(r.receiver_delays) as receiver_delays,
-            sum(r.unsubscribes) as unsubscribes,
-            sum(r.opens) as opens,
-            sum(r.machine_opens) as machine_opens,
-            sum(r.unique_opens) as unique_opens,
-            sum(r.unique_human_opens) as unique_human_opens,
-            sum(r.unique_human_opens_24h) as unique_human_opens_24h,
-            sum(r.unique_human_opens_72h) as unique_human_opens_72h,
-            sum(r.unique_human_opens_7d) as unique_human_opens_7d,
-            sum(r.clicks) as clicks,
-            sum(r.machine_clicks) as machine_clicks,
-            sum(r.unique_clicks) as unique_clicks,
-            sum(r.unique_human_clicks) as unique_human_clicks,
-            sum(r.unique_human_clicks_24h) as unique_human_clicks_24h,
-            sum(r.unique_human_clicks_72h) as unique_human_clicks_72h,
-            sum(r.unique_human_clicks_7d) as unique_human_clicks_7d,
-            sum(r.unique_engaged) as unique_engaged,
-            sum(r.unique_human_engaged) as unique_human_engaged
-        from rollup_rows(axis) as r
-        group by
-            r.period,
-            r.period_day,
-            r.other_day,
-            r.account,
-            r.region,
-            r.configuration_set,
-            case
-                when by_identity or r.configuration_set is null then r.identity
-            end,
-            case
-                when by_identity or r.configuration_set is null then r.source
-            end,
-            case
-                when by_identity or r.configuration_set is null then r.from_domain
-            end,
-            case when by_provider then r.provider end
+                when starts_with(axis, 'event') then c.period_day
+                else coalesce(c.other_day, c.period_day)
+            end as event_day
+        from query_table(counted) as c
     ),
 
     known as (
@@ -96,14 +92,13 @@ create or replace macro rollup_tallies(axis, by_provider, by_identity) as table
             s.*,
             identity_of(s.identity, i.identity, s.source, s.from_domain)
                 as resolved_identity
-        from summed as s
+        from dated as s
         left join identities as i
             on
                 s.identity is null
                 and s.source = i.source
                 and s.account is not distinct from i.account
                 and s.region is not distinct from i.region
-        where s.events > 0
     ),
 
     -- event_publication_days without what it says of event_publication: that stands

@@ -6,11 +6,13 @@
 -- or without the mailbox provider. The axis is a constant where the macro is used, so
 -- the case folds away and a filter on period reaches the scan.
 create or replace macro configuration_set_sums(axis, by_provider) as table
+    with rolled as (
+        select s.*
+        from rollup_sums(axis, by_provider) as s
+    )
+
     select
-        case
-            when ends_with(axis, 'hour') then t.period
-            else t.period_day::timestamp
-        end as period,
+        t.period,
         t.account,
         t.region,
         t.configuration_set,
@@ -80,12 +82,9 @@ create or replace macro configuration_set_sums(axis, by_provider) as table
             )
         end as denominator_basis,
         max(t.missing_event_types) as missing_event_types
-    from rollup_tallies(axis, by_provider, false) as t
+    from rollup_tallies(axis, 'rolled') as t
     group by
-        case
-            when ends_with(axis, 'hour') then t.period
-            else t.period_day::timestamp
-        end,
+        t.period,
         t.account,
         t.region,
         t.configuration_set,

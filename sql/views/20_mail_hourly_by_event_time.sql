@@ -1,6 +1,11 @@
--- grain: one row per (event_hour, account, region, configuration_set, identity,
+-- grain: one row or more per (event_hour, account, region, configuration_set, identity,
 -- provider)
 create or replace view mail_hourly_by_event_time as
+with rolled as (
+    select r.*
+    from rollup_rows('event_hour') as r
+)
+
 select
     t.period as event_hour,
     t.account,
@@ -9,59 +14,52 @@ select
     coalesce(t.configuration_set, '(none)') as configuration_set_name,
     t.identity,
     t.provider,
-    sum(t.sends)::bigint as sends,
-    sum(t.rejects)::bigint as rejects,
-    sum(t.rendering_failures)::bigint as rendering_failures,
-    sum(t.suppressed)::bigint as suppressed,
-    sum(t.attempted)::bigint as attempted,
-    sum(t.outcomes)::bigint as outcomes,
-    sum(t.deliveries)::bigint as deliveries,
-    sum(t.single_recipient_deliveries)::bigint as single_recipient_deliveries,
-    sum(t.fbl_deliveries)::bigint as fbl_deliveries,
-    sum(t.hard_bounces)::bigint as hard_bounces,
-    sum(t.soft_bounces)::bigint as soft_bounces,
-    sum(t.undetermined_bounces)::bigint as undetermined_bounces,
-    sum(t.block_bounces)::bigint as block_bounces,
-    sum(t.auto_replies)::bigint as auto_replies,
-    sum(t.aws_bounces)::bigint as aws_bounces,
-    sum(t.aws_sends)::bigint as aws_sends,
-    sum(t.complaints)::bigint as complaints,
-    sum(t.fbl_complaints)::bigint as fbl_complaints,
-    sum(t.auth_failure_complaints)::bigint as auth_failure_complaints,
-    sum(t.virus_complaints)::bigint as virus_complaints,
-    sum(t.delays)::bigint as delays,
-    sum(t.ses_delays)::bigint as ses_delays,
-    sum(t.receiver_delays)::bigint as receiver_delays,
-    sum(t.unsubscribes)::bigint as unsubscribes,
-    sum(t.opens)::bigint as opens,
-    sum(t.machine_opens)::bigint as machine_opens,
-    sum(t.unique_opens)::bigint as unique_opens,
-    sum(t.unique_human_opens)::bigint as unique_human_opens,
-    sum(t.clicks)::bigint as clicks,
-    sum(t.machine_clicks)::bigint as machine_clicks,
-    sum(t.unique_clicks)::bigint as unique_clicks,
-    sum(t.unique_human_clicks)::bigint as unique_human_clicks,
-    sum(t.unique_engaged)::bigint as unique_engaged,
-    sum(t.unique_human_engaged)::bigint as unique_human_engaged,
-    sum(t.attempted_or_outcomes)::bigint as attempted_or_outcomes,
-    sum(t.delivery_sends)::bigint as delivery_sends,
-    sum(t.sent_deliveries)::bigint as sent_deliveries,
-    sum(t.delay_attempts)::bigint as delay_attempts,
-    sum(t.aws_mail)::bigint as aws_mail,
-    sum(t.open_tracked_deliveries)::bigint as open_tracked_deliveries,
-    sum(t.click_tracked_deliveries)::bigint as click_tracked_deliveries,
-    sum(t.list_deliveries)::bigint as list_deliveries
-from rollup_tallies('event_hour', true, true) as t
-group by
-    t.period,
-    t.account,
-    t.region,
-    t.configuration_set,
-    t.identity,
-    t.provider;
+    t.sends,
+    t.rejects,
+    t.rendering_failures,
+    t.suppressed,
+    t.attempted,
+    t.outcomes,
+    t.deliveries,
+    t.single_recipient_deliveries,
+    t.fbl_deliveries,
+    t.hard_bounces,
+    t.soft_bounces,
+    t.undetermined_bounces,
+    t.block_bounces,
+    t.auto_replies,
+    t.aws_bounces,
+    t.aws_sends,
+    t.complaints,
+    t.fbl_complaints,
+    t.auth_failure_complaints,
+    t.virus_complaints,
+    t.delays,
+    t.ses_delays,
+    t.receiver_delays,
+    t.unsubscribes,
+    t.opens,
+    t.machine_opens,
+    t.unique_opens,
+    t.unique_human_opens,
+    t.clicks,
+    t.machine_clicks,
+    t.unique_clicks,
+    t.unique_human_clicks,
+    t.unique_engaged,
+    t.unique_human_engaged,
+    t.attempted_or_outcomes,
+    t.delivery_sends,
+    t.sent_deliveries,
+    t.delay_attempts,
+    t.aws_mail,
+    t.open_tracked_deliveries,
+    t.click_tracked_deliveries,
+    t.list_deliveries
+from rollup_tallies('event_hour', 'rolled') as t;
 
 comment on view mail_hourly_by_event_time is
-'What happened in this hour, by every dimension that mail is asked about: sum it, and take rates of sums.';
+'What happened in this hour, by every dimension that mail is asked about: sum it, and take rates of sums. Domains that no listed provider has are one line.';
 comment on column mail_hourly_by_event_time.event_hour is
 'Full hour (UTC) of the event.';
 comment on column mail_hourly_by_event_time.account is
@@ -75,7 +73,7 @@ comment on column mail_hourly_by_event_time.configuration_set_name is
 comment on column mail_hourly_by_event_time.identity is
 'Sending identity: sourceArn''s, else what is known of the source address, else its domain.';
 comment on column mail_hourly_by_event_time.provider is
-'Mailbox provider of the recipient; NULL where an event can''t be tied to one recipient.';
+'Mailbox provider of the recipient; (other) where it is none of the listed ones, which are themselves by the day. NULL where an event can''t be tied to one recipient.';
 comment on column mail_hourly_by_event_time.sends is
 'Sends × destinations.';
 comment on column mail_hourly_by_event_time.rejects is

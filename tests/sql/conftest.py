@@ -22,7 +22,10 @@ PROVIDERS = [("gmail.example", "Gmail", False), ("yahoo.example", "Yahoo", True)
 NOT_A_COMPLAINT = {"not-spam", "auth-failure", "virus"}
 TAGS = pa.map_(pa.string(), pa.list_(pa.string()))
 TYPES = {"tags": TAGS, "link_tags": TAGS}
-ROLLUPS = ("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage")
+ROLLUPS = (
+    *("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage"),
+    *("rollup_daily_by_event_time", "rollup_daily_by_send_cohort"),
+)
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 
 
@@ -38,6 +41,7 @@ def make_warehouse() -> duckdb.DuckDBPyConnection:
     connection.execute(f"create or replace macro utc_now() as timestamp '{NOW}'")
     connection.execute("commit")
     connection.executemany("insert into providers values (?, ?, ?)", PROVIDERS)
+    connection.execute("insert into rollup_providers select distinct provider from providers")
     return connection
 
 

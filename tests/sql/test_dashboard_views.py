@@ -24,10 +24,13 @@ def test_mail_by_every_dimension_adds_up_to_that_of_a_configuration_set(log: Log
         log("Delivery" if number else "Bounce", "2026-03-01 10:01", **who)
     (whole,) = ask("from configuration_sets_hourly_by_send_cohort")
     parts = ask("from mail_hourly_by_send_cohort")
+    days = ask("from mail_daily_by_send_cohort")
 
-    assert {"Yahoo", "Gmail", "small.example"} == {row["provider"] for row in parts}
+    assert {"Yahoo", "Gmail", "(other)"} == {row["provider"] for row in parts}
+    assert {"Yahoo", "Gmail", "small.example"} == {row["provider"] for row in days}
     for column in ("sends", "deliveries", "hard_bounces", "attempted_or_outcomes", "aws_mail"):
         assert whole[column] == sum(int(str(row[column])) for row in parts)
+        assert whole[column] == sum(int(str(row[column])) for row in days)
     (event_hour,) = ask(
         "select event_hour, sum(sends)::int as sends from mail_hourly_by_event_time group by all"
     )
@@ -184,6 +187,7 @@ def test_the_mailbox_simulator_is_in_none_of_them(log: Log, ask: Ask) -> None:
     for view in (
         "mail_hourly_by_event_time",
         "mail_hourly_by_send_cohort",
+        "mail_daily_by_send_cohort",
         "bounces_hourly_by_event_time",
         "responses_hourly_by_event_time",
         "rising_responses",

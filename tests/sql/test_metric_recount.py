@@ -253,6 +253,8 @@ def test_the_row_level_sums_equal_the_views(seed: int, log: Log, ask: Ask) -> No
         "configuration_sets_daily_by_send_cohort",
         "configuration_sets_hourly_by_send_cohort",
         "providers_daily_by_send_cohort",
+        "mail_hourly_by_send_cohort",
+        "mail_daily_by_send_cohort",
     ):
         assert [expected] == ask(f"select {sums} from {view}")  # noqa: S608  our own names
 

@@ -235,7 +235,7 @@ def test_figures_of_pruned_messages_stay_and_those_that_remain_are_judged(
 
     by_day = (
         "select period_day::varchar as day, provider, sum(opens)::bigint as opens, "
-        "sum(machine_opens)::bigint as machines from rollup_rows('cohort_hour') "
+        "sum(machine_opens)::bigint as machines from rollup_rows('cohort_day') "
         "group by all having sum(events) != 0 order by all"
     )
     assert [("example.com", 1, 0), ("Post", 1, 1)] == [

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.warehouse import Warehouse
-from consumer.warehouse.rollups import compact, fold, recompute
+from consumer.resources import sql_folder
+from consumer.warehouse import Warehouse, rollup_tables
+from consumer.warehouse.compaction import compact
+from consumer.warehouse.rollups import fold, recompute
+from consumer.warehouse.rule_files import RuleFiles, read_rules
+from consumer.warehouse.rule_rows import ProviderRow
 
 if TYPE_CHECKING:
     from tests.warehouse.conftest import Desk
@@ -21,7 +26,7 @@ Payload = dict[str, Any]
 START = datetime(2026, 3, 2, 22, 40, tzinfo=UTC)
 ARN = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"
 SETS = ("orders", "news", None)
-ROLLED = ("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage")
+TALLIES = tuple(rollup.table for rollup in rollup_tables.TALLIES)
 
 
 def new_random(seed: int) -> random.Random:
@@ -193,17 +198,9 @@ def connection_of(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
 def rolled(desk: "Desk") -> dict[str, list[dict[str, Any]]]:
     """The rollups, added up."""
     fold(connection_of(desk.warehouse))
-    compact(connection_of(desk.warehouse), datetime(2026, 1, 1), datetime(2027, 1, 1))  # noqa: DTZ001
-    content = {
-        table: desk.rows(f"select * from {table} order by all")  # noqa: S608 - our own names
-        for table in ROLLED
-        if table != "rollup_coverage"
-    }
-    content["rollup_coverage"] = desk.rows(
-        "select * exclude (events, sends, outcomes), sum(events) as events, sum(sends) as sends, "
-        "sum(outcomes) as outcomes from rollup_coverage group by all having sum(events) != 0 "
-        "order by all"
-    )
+    content = {}
+    for rollup in rollup_tables.ROLLUPS:
+        content[rollup.name] = desk.rows(f"{rollup.to_compacted('true')} order by all")
     return content
 
 
@@ -316,14 +313,69 @@ def test_recomputing_in_stretches_makes_the_same_rollups(
     assert [] == desk.faults()
 
 
-def test_verify_finds_a_rollup_that_says_something_else(desk: "Desk") -> None:
+@pytest.mark.parametrize("table", ["rollup_hourly_by_send_cohort", "rollup_daily_by_event_time"])
+def test_verify_finds_a_rollup_that_says_something_else(desk: "Desk", table: str) -> None:
     desk.write(*to_stream(2, 5))
     connection = connection_of(desk.warehouse)
     fold(connection)
-    connection.execute("update rollup_hourly_by_send_cohort set sends = sends + 1")
-    assert [
-        True,
-    ] == ["rollup_hourly_by_send_cohort" in fault for fault in desk.faults()]
+    connection.execute(f"update {table} set sends = sends + 1")  # noqa: S608 - our own names
+    assert [True] == [table in fault for fault in desk.faults()]
+
+
+LINES = """
+select distinct provider from rollup_rows('{axis}') where events != 0 order by provider
+"""
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_the_long_tail_is_one_line_by_the_hour_and_itself_by_the_day(
+    desk: "Desk", is_folded: bool
+) -> None:
+    for number, domain in enumerate(("gmail.com", "example.net", "example.org")):
+        desk.write(publish("Send", to_mail(number, START, [f"reader@{domain}"])))
+    if is_folded:
+        fold(connection_of(desk.warehouse))
+    for of_axis in ("event", "cohort"):
+        hourly, daily = (desk.rows(LINES.format(axis=f"{of_axis}_{by}")) for by in ("hour", "day"))
+        assert ["(other)", "Gmail"] == [row["provider"] for row in hourly]
+        assert ["Gmail", "example.net", "example.org"] == [row["provider"] for row in daily]
+
+
+def test_a_provider_called_as_a_domain_takes_its_mail_out_of_the_one_line(desk: "Desk") -> None:
+    desk.write(*to_stream(4, 6))
+    fold(connection_of(desk.warehouse))
+    with desk.warehouse.read("select provider, domain, has_feedback_loop from providers") as found:
+        known = [ProviderRow.model_construct(**row) for row in found.read_all().to_pylist()]
+    own = ProviderRow(domain="mail.example.net", provider="example.net", has_feedback_loop=False)
+    rules = read_rules(sql_folder() / "seeds", RuleFiles())
+    desk.warehouse.enforce(replace(rules, providers=[*known, own], digest="other"))
+    assert {"provider": "example.net"} in desk.rows(LINES.format(axis="cohort_hour"))
+    assert [] == desk.faults()
+
+
+def test_compacting_leaves_one_row_a_key_and_no_figure_changes(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in (to_stream(6, 12), to_stream(6, 16), to_stream(6, 20)):
+        desk.write(*part)
+        fold(connection_of(desk.warehouse))
+    expected = rolled(desk)
+    monkeypatch.setattr("consumer.warehouse.compaction.SLICE_ROWS", 25)
+    monkeypatch.setattr("consumer.warehouse.compaction._LEAST_SHARE", 0)
+    compacted = compact(desk.warehouse, now=datetime(2026, 6, 1))  # noqa: DTZ001 - naive UTC
+    assert compacted.rows_after < compacted.rows_before
+    for rollup in rollup_tables.TALLIES:
+        assert expected[rollup.name] == desk.rows(f"from {rollup.table} order by all")
+    assert 0 == compact(desk.warehouse, now=datetime(2026, 6, 1)).periods  # noqa: DTZ001 - naive UTC
+    assert [] == desk.faults()
+
+
+def test_hours_that_are_being_filled_are_not_compacted(desk: "Desk") -> None:
+    for number in range(3):
+        desk.write(publish("Send", to_mail(number, START, ["reader@example.net"])))
+        fold(connection_of(desk.warehouse))
+    now = START.replace(tzinfo=None) + timedelta(hours=1)
+    assert 0 == compact(desk.warehouse, now=now).periods
 
 
 def test_what_is_frozen_is_neither_recomputed_nor_compared(desk: "Desk") -> None:

@@ -6,6 +6,7 @@ from consumer.dashboards.boards.questions import (
     BY_EVENT_TIME,
     COHORT,
     COMPLAINT_LINES,
+    DAYS,
     EVENTS,
     OF_SETS,
     changing_count,
@@ -84,10 +85,16 @@ def _by_provider(d: Definitions) -> Panel:
         f"    {count('complaints')} as complaints,\n    {count('deliveries')} as deliveries,\n"
         f"    {count('fbl_deliveries')} as fbl_deliveries,\n"
         f"    {d.rate('complaint_rate_fbl')} as complaint_rate_fbl,\n"
-        f"    {d.rate('complaint_rate')} as complaint_rate\n{COHORT}\n"
+        f"    {d.rate('complaint_rate')} as complaint_rate\n{DAYS}\n"
         "group by m.provider\nhaving sum(m.complaints) > 0\n"
         "order by complaints desc, provider\nlimit 200",
-        d.explain("complaints", "fbl_deliveries", "complaint_rate_fbl", "complaint_rate"),
+        d.explain(
+            "complaints",
+            "fbl_deliveries",
+            "complaint_rate_fbl",
+            "complaint_rate",
+            note="Of mail sent on the days of the range, whole ones.",
+        ),
         COUNT,
         width=24,
         height=8,

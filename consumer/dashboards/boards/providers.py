@@ -5,6 +5,7 @@ from consumer.dashboards.boards.questions import (
     BY_EVENT_TIME,
     COHORT,
     COMPLAINT_LINES,
+    DAYS,
     long_series,
 )
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
@@ -31,7 +32,10 @@ _LARGEST = (
     "        limit 10\n"
     "    )"
 )
-_TEN = "The ten largest providers of the range; the table has all."
+_TEN = (
+    "The ten largest providers of the range. Those that are not listed are one line, (other); the "
+    "table has all."
+)
 
 
 def providers(d: Definitions) -> Board:
@@ -58,7 +62,7 @@ def _table(d: Definitions) -> Panel:
         "select\n    coalesce(m.provider, '(none)') as provider,\n"
         f"    {count('attempted_or_outcomes')} as attempted_or_outcomes,\n"
         f"    {count('deliveries')} as deliveries,\n    {rates},\n"
-        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample\n{COHORT}\n"
+        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample\n{DAYS}\n"
         "group by m.provider\nhaving sum(m.sends + m.deliveries + m.attempted_or_outcomes) > 0\n"
         "order by attempted_or_outcomes desc, provider\nlimit 200",
         d.explain(
@@ -66,7 +70,8 @@ def _table(d: Definitions) -> Panel:
             "deliveries",
             *_RATES,
             "configuration_sets_hourly_by_send_cohort.is_small_sample",
-            note="Of mail sent in the range; the 200 largest. Unknown domains stay themselves.",
+            note="Of mail sent on the days of the range, whole ones; the 200 largest. Unknown "
+            "domains stay themselves.",
         ),
         COUNT,
         width=18,
@@ -183,7 +188,10 @@ def _speed(d: Definitions) -> Panel:
         "series",
         "Delivered within two minutes, by provider",
         long_series("m.provider", value, source, BY_EVENT_TIME),
-        d.explain("delivery_times_hourly_by_event_time.within_2m", note=_TEN),
+        d.explain(
+            "delivery_times_hourly_by_event_time.within_2m",
+            note="The listed ones among the ten largest providers of the range.",
+        ),
         PERCENT,
         width=12,
         height=10,

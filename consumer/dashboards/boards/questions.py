@@ -9,6 +9,12 @@ COHORT = (
     "from mail_hourly_by_send_cohort as m\n"
     f"where $__timeFilter(m.cohort_hour){chosen(MAIL_CHOICES, 'm')}"
 )
+# The same of whole days, which have every domain.
+DAYS = (
+    "from mail_daily_by_send_cohort as m\n"
+    "where m.cohort_day >= report_day($__timeFrom()::timestamp)\n"
+    f"    and m.cohort_day <= report_day($__timeTo()::timestamp){chosen(MAIL_CHOICES, 'm')}"
+)
 EVENTS = (
     "from mail_hourly_by_event_time as m\n"
     f"where $__timeFilter(m.event_hour){chosen(MAIL_CHOICES, 'm')}"
