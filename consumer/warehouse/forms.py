@@ -45,13 +45,10 @@ _CONTENT: Final = f"""
     )
 """
 
-# grain: one row per arriving row; fate is its place in the conservation law, stays says whether
-# it is in `events` once the batch is committed
-_FATES_OF_ONE_FORM: Final = """
-create or replace temp table fates as
-with judged as (
+_JUDGED_BY_KEY: Final = """
     select
         i.ordinal,
+        i.event_key,
         case
             when i.sent_at < {horizon} then 'expired'
             when k.event_key is not null then 'duplicate'
@@ -60,11 +57,23 @@ with judged as (
             else 'inserted'
         end as fate,
     from incoming as i
-    left join (select event_key from events where {within}) as k
-        on k.event_key = i.event_key
+    left join {known} as k on k.event_key = i.event_key
+"""
+_STORED_KEYS: Final = "(select event_key from events where {within})"
+# grain: one row per arriving row; fate is its place in the conservation law, stays says whether
+# it is in `events` once the batch is committed
+_FATES_OF_ONE_FORM: Final = f"""
+create or replace temp table fates as
+with judged as (
+    {_JUDGED_BY_KEY.format(known=_STORED_KEYS, horizon="{horizon}")}
 )
 select ordinal, fate, fate = 'inserted' as stays from judged
 """
+
+# Most rows are of types that SES tells of in one form alone.
+_HAS_ONE_FORM: Final = (
+    "not i.is_identity_notification and i.event_type not in ('Bounce', 'Complaint', 'Delivery')"
+)
 
 _KNOWN: Final = f"""
 create or replace temp table known as
@@ -157,6 +166,7 @@ with arrivals as (
         i.is_identity_notification as is_identity,
         {_FORM_GROUP.format(row="i")} as form_group,
     from incoming as i
+    where not ({_HAS_ONE_FORM})
 ),
 known_keys as (
     select event_key, bool_or(not is_identity) as is_published from known group by event_key
@@ -216,6 +226,10 @@ judged as (
             else 'inserted'
         end as fate,
     from placed
+),
+judged_by_key as (
+    {_JUDGED_BY_KEY.format(known="known_keys", horizon="{horizon}")}
+    where {_HAS_ONE_FORM}
 )
 select
     ordinal,
@@ -226,6 +240,9 @@ select
     is_identity,
     form_group,
 from judged
+union all by name
+select ordinal, fate, fate = 'inserted' as stays, event_key, false as is_identity,
+from judged_by_key
 """
 
 # the stored identity copies that give way, with what is needed to find them again

@@ -117,6 +117,9 @@ _CHECKS: Final = (
                 and case
                     when h.kind = 'complaint' then
                         e.event_type = 'Complaint' and e.feedback_id = h.feedback_id
+                        and complaint_kind_of(
+                            e.complaint_sub_type, e.complaint_feedback_type
+                        ) = 'complaint'
                     else e.recipient = h.recipient and case h.kind
                         when 'delay' then e.event_type = 'DeliveryDelay'
                         when 'open' then e.event_type = 'Open'
