@@ -87,7 +87,7 @@ def read_key(access: AwsAccess) -> Callable[[], str]:
     ("source", "to_access"),
     [
         ({"type": "sqs", "queue": "q"}, lambda read: to_sqs_options(read).access),
-        ({"type": "s3", "bucket": "b"}, lambda read: to_s3_options(read).place.access),
+        ({"type": "s3", "bucket": "ses-events"}, lambda read: to_s3_options(read).place.access),
     ],
 )
 def test_each_source_assumes_the_role_its_own_settings_name(
