@@ -49,6 +49,7 @@ _LEAST_TEXT_BYTE: Final = 9
 # What may be the beginning of an address where a payload was cut.
 _CUT_END: Final = re.compile(rb"[^\s\"'<>,;:()\[\]{}]+\Z")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{24,}")
+_MOST_LOOKS: Final = 8
 
 
 class Hider:
@@ -101,8 +102,17 @@ class _Crowd:
         self._erasers = [_to_eraser(one) for one in named.values() if one.domain is not None]
 
     def erase(self, text: str) -> str:
-        """Take out the named, in any form, and whatever else looks like an address."""
-        return self._erase_any(self._erase_named(text))
+        """Take out the named, in any form, and whatever else looks like an address.
+
+        Until nothing is left to take out: of ``a@b@example.com`` the first look takes ``a@b``,
+        and leaves what looks like another address behind it.
+        """
+        for _ in range(_MOST_LOOKS):
+            erased = self._erase_any(self._erase_named(text))
+            if erased == text:
+                break
+            text = erased
+        return text
 
     def erase_content(self, content: bytes) -> bytes:
         """Do it in a payload, JSON or not; as it was where nobody is in there."""
