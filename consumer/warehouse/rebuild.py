@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from consumer.errors import WarehouseDamaged, WarehouseLocked, WarehouseNewer
+from consumer.resources import sql_folder
 from consumer.warehouse.archive import Torn, list_files, read_frames, sync_folder
 from consumer.warehouse.carried import Carried, put_back, set_facts, take_along
 from consumer.warehouse.connection import WarehouseOptions, open_file
@@ -25,6 +26,7 @@ from consumer.warehouse.mail_hosts import Answer, read_answers
 from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
 from consumer.warehouse.refill import read_head, write_again
+from consumer.warehouse.schema import refuse_newer
 from consumer.warehouse.warehouse import Warehouse, refuse_other_mode
 
 # what dropped quarantined payloads, or brought nothing new, leaves no trace to lose
@@ -224,6 +226,7 @@ def _read_old(
         return set(), None, {}, None
     try:
         with open_file(place, options, place.file) as connection:
+            refuse_newer(connection, sql_folder())
             known = {batch_id for (batch_id,) in connection.execute(_HOLDING).fetchall()}
             known -= {batch_id for (batch_id,) in connection.execute(_PRUNED).fetchall()}
             there = connection.execute("select table_name from duckdb_tables()").fetchall()

@@ -87,24 +87,26 @@ def load_migrations(folder: Path) -> list[Migration]:
     return [Migration(file.stem, file.read_text(encoding="utf-8")) for file in files]
 
 
+def refuse_newer(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Raise `WarehouseNewer` for a file with migrations that this version does not know."""
+    ours = {migration.name for migration in load_migrations(folder)}
+    unknown = sorted(set(_find_applied(connection)) - ours)
+    if unknown:
+        raise WarehouseNewer(
+            f"this warehouse was written by a newer duckpost (it has {', '.join(unknown)}). "
+            "Install that version or a later one; this one must not write into it."
+        )
+
+
 def find_pending(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Migration]:
     """Return the migrations that this file lacks; nothing is written.
 
     Raises `WarehouseNewer` for a file with migrations this version does not know, and
     `WarehouseError` for one whose migration reads differently from ours.
     """
-    there = "select 1 from duckdb_tables() where table_name = 'migrations' and not internal"
-    rows: list[tuple[str, str]] = []
-    if connection.execute(there).fetchall():
-        rows = connection.execute("select name, sha256 from migrations order by name").fetchall()
-    applied = dict(rows)
+    refuse_newer(connection, folder)
+    applied = _find_applied(connection)
     ours = load_migrations(folder)
-    unknown = sorted(set(applied) - {migration.name for migration in ours})
-    if unknown:
-        raise WarehouseNewer(
-            f"this warehouse was written by a newer duckpost (it has {', '.join(unknown)}). "
-            "Install that version or a later one; this one must not write into it."
-        )
     for migration in ours:
         if applied.get(migration.name, migration.sha256) != migration.sha256:
             raise WarehouseError(
@@ -112,6 +114,13 @@ def find_pending(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Mi
                 "with. Install the duckpost that made it, or a released later one."
             )
     return [migration for migration in ours if migration.name not in applied]
+
+
+def _find_applied(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    there = "select 1 from duckdb_tables() where table_name = 'migrations' and not internal"
+    if not connection.execute(there).fetchall():
+        return {}
+    return dict(connection.execute("select name, sha256 from migrations order by name").fetchall())
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, pending: Sequence[Migration]) -> None:
@@ -149,10 +158,13 @@ def refresh(
         time_zone: whose days the daily figures are. It is both a fact of the warehouse and, as a
             constant macro, a part of every view: a look-up in its place costs each query 40 ms of
             planning.
-        rule_files: a user's own rules; None leaves the rules as they are, except in a new file.
+        rule_files: a user's own rules; None leaves rules and time zone as they are, except in a new
+            file: who only asks changes no figure.
 
     Raises `SettingsError` for rules that cannot be used; nothing is changed then.
     """
+    if rule_files is None:
+        time_zone = _find_time_zone(connection) or time_zone
     views = sorted((folder / "views").glob("*.sql"))
     digest = hashlib.sha256(time_zone.encode())
     for file in views:
@@ -206,6 +218,13 @@ def _find_new_rules(
     if _is_fact(connection, IN_FORCE, digest_rules(seeds, files)):
         return None
     return read_rules(seeds, files)
+
+
+def _find_time_zone(connection: duckdb.DuckDBPyConnection) -> str | None:
+    found = connection.execute(
+        "select value from warehouse_facts where name = 'report_time_zone'"
+    ).fetchall()
+    return str(found[0][0]) if found else None
 
 
 def _is_fact(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> bool:

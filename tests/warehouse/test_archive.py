@@ -17,7 +17,7 @@ import zstandard
 
 from consumer.batch import BatchBuilder
 from consumer.decoded import Decoded
-from consumer.errors import WarehouseDamaged, WarehouseFull, WarehouseLocked
+from consumer.errors import WarehouseDamaged, WarehouseFull, WarehouseLocked, WarehouseNewer
 from consumer.frame import FrameReader
 from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.archive import Archive, Segment, Torn, read_frames, read_segment
@@ -575,6 +575,19 @@ def test_what_a_rebuild_that_was_killed_left_does_no_harm(desk: "Desk", letter: 
 
     assert content == desk.content()
     assert [] == list(folder.glob("*rebuilding*"))
+
+
+def test_a_newer_warehouse_is_not_replaced_by_an_older_one(desk: "Desk", letter: "Letter") -> None:
+    fill(desk, letter)
+    desk.warehouse._connection.execute(
+        "insert into migrations values ('9999_later', 'x', now()::timestamp)"
+    )
+    desk.warehouse.close()
+    before = desk.warehouse.path.read_bytes()
+    with pytest.raises(WarehouseNewer, match="9999_later"):
+        rebuild(desk.warehouse.path, desk.warehouse.options)
+
+    assert before == desk.warehouse.path.read_bytes()
 
 
 def test_a_warehouse_that_is_open_is_not_replaced(

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,28 @@ def copied(empty_warehouse: Path, tmp_path: Path) -> Path:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+# --- whose days ----------------------------------------------------------------------------
+
+
+def test_who_only_asks_leaves_the_days_as_they_are(
+    tmp_path: Path, options: WarehouseOptions
+) -> None:
+    path = tmp_path / "ses.duckdb"
+    found = []
+    for chosen in (
+        replace(options, report_time_zone="Europe/Berlin"),
+        replace(options, report_time_zone="UTC", takes_rules=False),
+        replace(options, report_time_zone="UTC"),
+    ):
+        with (
+            open_warehouse(path, chosen) as warehouse,
+            warehouse.read("select report_time_zone() as zone") as reader,
+        ):
+            found += reader.read_all()["zone"].to_pylist()
+
+    assert ["Europe/Berlin", "Europe/Berlin", "UTC"] == found
 
 
 # --- creation ------------------------------------------------------------------------------
