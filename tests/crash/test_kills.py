@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crash
 
 BATCHES = 600
-ROUNDS = int(os.environ.get("DUCKPOST_CRASH_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("DUCKPOST_CRASH_ROUNDS", "25"))
 OPTIONS = WarehouseOptions(memory_limit="256MB", threads=1, min_free_bytes=0)
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 DIED = -signal.SIGKILL

@@ -314,14 +314,13 @@ def contradict(letter: "Letter", choice: random.Random) -> Event:
     return copy
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("has_published", [False, True])
+@pytest.mark.parametrize(("seed", "has_published"), [(0, False), (1, True)])
 def test_identity_copies_that_contradict_each_other_end_alike_in_any_order_and_batching(
     new_desk: MakeDesk, new_letter: MakeLetter, seed: int, *, has_published: bool
 ) -> None:
     choice = random.Random(seed)  # noqa: S311 - a seed, not a secret
     letter = new_letter(to=["ann@example.com", "ben@example.com", "cem@example.com"])
-    events = [contradict(letter, choice) for _ in range(16)]
+    events = [contradict(letter, choice) for _ in range(12)]
     events += [letter.send(), letter.open(), letter.delay()]
     if has_published:
         events.append(letter.bounce(to=letter.to[:2]))

@@ -38,7 +38,7 @@ from kafka_broker import Broker, wait_for
 if TYPE_CHECKING:
     from tests.sources.conftest import SnsSigner
 
-SECS = float(os.environ.get("EVERYTHING_SECS", "16"))
+SECS = float(os.environ.get("EVERYTHING_SECS", "12"))
 KILL_SECS = 5.0 if SECS < 60 else 25.0
 BROKER_AWAY_SECS = (3.0,) if SECS < 120 else (5.0, 60.0, 20.0)
 PARTITIONS = 4
