@@ -13,8 +13,9 @@ from consumer.decode import decode
 from consumer.decode.stretch import seal
 from consumer.decoded import Decoded, Quarantined
 from consumer.envelope import Envelope
+from consumer.erasure.payloads import TakesOut
 from consumer.erasure.rows import erase_from_rows
-from consumer.erasure.text import Eraser, TakesOut
+from consumer.erasure.text import Eraser
 from consumer.frame import FrameBuilder, FrameReader, Stored, to_release_frame
 
 

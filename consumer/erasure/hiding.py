@@ -13,15 +13,14 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
-from pydantic_core import from_json, to_json
-
 from consumer.addresses import Address, normalise, parse_address
 from consumer.decode import decode
 from consumer.decode.stretch import seal
 from consumer.decoded import Decoded, Quarantined, Reason
 from consumer.envelope import Envelope
 from consumer.erasure.batch import erase_from_verdict
-from consumer.erasure.text import PACKED, Eraser, unpack
+from consumer.erasure.payloads import TakesOut
+from consumer.erasure.text import Eraser
 from schemas.events import SesEvent
 
 # Fields with one mailbox each, whatever it looks like: what rows name as recipient.
@@ -84,7 +83,7 @@ class Hider:
         return _Crowd(self._secret, ()).erase(text)
 
 
-class _Crowd:
+class _Crowd(TakesOut):
     """Who is named in one payload, and how to take them out of it."""
 
     def __init__(self, secret: bytes, events: Iterable[SesEvent]) -> None:
@@ -114,15 +113,21 @@ class _Crowd:
             text = erased
         return text
 
-    def erase_content(self, content: bytes) -> bytes:
-        """Do it in a payload, JSON or not; as it was where nobody is in there."""
-        try:
-            value = from_json(content)
-        except ValueError:
-            text = content.decode("utf-8", "surrogateescape")
-            return self._erase_base64(self.erase(text)).encode("utf-8", "surrogateescape")
-        erased = self._erase_value(value)
-        return content if erased == value else to_json(erased)
+    def erase_unparsed(self, text: str) -> str:
+        """Take them out of what is no JSON, and drop what may be a wrapping's base64 with one."""
+        return self._erase_base64(self.erase(text))
+
+    def erase_field(self, text: str, name: str) -> str:
+        """Take them out of a field, by what it is to hold."""
+        if name in _RECIPIENTS:
+            is_mailbox = "@" in text or normalise(text) in self._named
+            return parse_address(text, self._secret).hidden if is_mailbox else self.erase(text)
+        if name in _LISTS:
+            return self._erase_list(text)
+        if name in _SENDERS:
+            # who mails himself stays the sender that he is
+            return text if normalise(text) in self._named else self._erase_named(text)
+        return text if name in _NAMES else self.erase(text)
 
     def _erase_named(self, text: str) -> str:
         lower = text.lower()
@@ -145,45 +150,6 @@ class _Crowd:
             parts += [text[done : local.start()], f"~{address.token}{at[0]}{domain[0]}"]
             done = domain.end()
         return "".join([*parts, text[done:]]) if parts else text
-
-    def _erase_value(self, value: Any, key: str = "") -> Any:  # noqa: ANN401 - whatever JSON holds
-        if isinstance(value, str):
-            return self._erase_string(value, key)
-        if isinstance(value, list):
-            return [self._erase_value(one, key) for one in value]
-        if isinstance(value, dict):
-            is_header = set(value) == {"name", "value"} and isinstance(value["name"], str)
-            named = value["name"] if is_header else None
-            return {
-                self.erase(name): self._erase_value(inner, named or name)
-                for name, inner in value.items()
-            }
-        return value
-
-    def _erase_string(self, text: str, key: str) -> str:
-        if key in PACKED and (unpacked := unpack(text)) is not None:
-            erased = self.erase_content(unpacked)
-            return text if erased == unpacked else base64.b64encode(erased).decode()
-        if text[:1] in "{[" and text:
-            try:
-                value = from_json(text)
-            except ValueError:
-                pass
-            else:
-                erased_value = self._erase_value(value)
-                return text if erased_value == value else to_json(erased_value).decode()
-        return self._erase_field(text, key.lower())
-
-    def _erase_field(self, text: str, name: str) -> str:
-        if name in _RECIPIENTS:
-            is_mailbox = "@" in text or normalise(text) in self._named
-            return parse_address(text, self._secret).hidden if is_mailbox else self.erase(text)
-        if name in _LISTS:
-            return self._erase_list(text)
-        if name in _SENDERS:
-            # who mails himself stays the sender that he is
-            return text if normalise(text) in self._named else self._erase_named(text)
-        return text if name in _NAMES else self.erase(text)
 
     def _erase_list(self, text: str) -> str:
         """Replace a list of mailboxes, display names and all."""

@@ -3,11 +3,10 @@
 import base64
 import re
 from functools import cached_property
-from typing import Any, Final, Protocol
-
-from pydantic_core import from_json, to_json
+from typing import Final
 
 from consumer.addresses import Address, normalise
+from consumer.erasure.payloads import PACKED, TakesOut
 
 # What may stand right before an address without being part of it, though it ends in letters: an
 # escape of a URL, of JSON, of quoted-printable.
@@ -21,27 +20,13 @@ _MAILBOXES: Final = frozenset(
     {"bcc", "cc", "destination", "emailaddress", "from", "recipients", "replyto", "reply-to"}
     | {"returnpath", "return-path", "sender", "source", "to"}
 )
-# Fields that hold a payload in base64: Firehose's and Kinesis' wrappings.
-PACKED: Final = frozenset({"data", "rawData"})
 # A display name right before its mailbox; looked for in so many characters at most.
 _NAME: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,;:<>"]*)\s*\Z')
 _LONGEST_NAME: Final = 200
 _IN_BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
 
 
-class TakesOut(Protocol):
-    """Takes people out of what strangers wrote."""
-
-    def erase(self, text: str) -> str:
-        """Return a text without them."""
-        ...
-
-    def erase_content(self, content: bytes) -> bytes:
-        """Return a payload without them, JSON or not."""
-        ...
-
-
-class Eraser:
+class Eraser(TakesOut):
     """Replaces one address by its token and keeps the domain.
 
     Found are upper and lower case, percent-encoding, JSON's escapes, quoted-printable, the ``=`` of
@@ -99,6 +84,10 @@ class Eraser:
         text = self._bare.sub(lambda found: self._token + found["rest"], text)
         return self._erase_packed(text)
 
+    def erase_field(self, text: str, name: str) -> str:
+        """Replace the address in a field: in those of mailboxes, display names and all."""
+        return self.erase_mailboxes(text) if name in _MAILBOXES else self.erase(text)
+
     def erase_mailboxes(self, text: str) -> str:
         """Replace the address in a list of mailboxes, display names and all."""
         if normalise(text) == self.address.text:
@@ -108,31 +97,6 @@ class Eraser:
             bare = f"{self._token}@{domain}"
             return f"<{bare}>" if is_named else bare
         return self.erase(self._erase_names(text))
-
-    def erase_value(self, value: Any, key: str = "") -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Replace the address in parsed JSON: keys, texts, JSON and base64 inside of texts."""
-        if isinstance(value, str):
-            return self._erase_string(value, key)
-        if isinstance(value, list):
-            return [self.erase_value(one, key) for one in value]
-        if isinstance(value, dict):
-            is_header = set(value) == {"name", "value"} and isinstance(value["name"], str)
-            named = value["name"] if is_header else None
-            return {
-                self.erase(name): self.erase_value(inner, named or name)
-                for name, inner in value.items()
-            }
-        return value
-
-    def erase_content(self, content: bytes) -> bytes:
-        """Replace the address in a payload, JSON or not; as it was where it is not in there."""
-        try:
-            value = from_json(content)
-        except ValueError:
-            text = content.decode("utf-8", "surrogateescape")
-            return self.erase(text).encode("utf-8", "surrogateescape")
-        erased = self.erase_value(value)
-        return content if erased == value else to_json(erased)
 
     def _erase_names(self, text: str) -> str:
         parts, done = [], 0
@@ -157,20 +121,6 @@ class Eraser:
                 text = f"{text[:start]}{self._token}{text[end:]}"
                 at = text.find(core, start + len(self._token))
         return text
-
-    def _erase_string(self, text: str, key: str) -> str:
-        if key in PACKED and (unpacked := unpack(text)) is not None:
-            erased = self.erase_content(unpacked)
-            return text if erased == unpacked else base64.b64encode(erased).decode()
-        if text[:1] in "{[" and text:
-            try:
-                value = from_json(text)
-            except ValueError:
-                pass
-            else:
-                erased_value = self.erase_value(value)
-                return text if erased_value == value else to_json(erased_value).decode()
-        return self.erase_mailboxes(text) if key.lower() in _MAILBOXES else self.erase(text)
 
 
 def _spell(text: str, *others: str) -> str:
@@ -203,11 +153,3 @@ def _to_base64_cores(text: str) -> list[str]:
         end = (lead + len(octets)) * 8 // 6
         cores.append(whole[start:end])
     return cores
-
-
-def unpack(text: str) -> bytes | None:
-    """Return what a text is the base64 of; None where it is none."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return None
