@@ -1,25 +1,29 @@
 """Bounces and blocks: how many, of what kind, where, and what the receivers said."""
 
 from consumer.dashboards.boards.questions import (
-    AWS_NOTE,
-    BOUNCE_LINES,
-    BY_COHORT_TIME,
     BY_EVENT_TIME,
-    COHORT,
-    OF_SETS,
-    changing_count,
-    changing_rate,
+    COHORT_OF_SETS,
+    SET,
+    counts,
     long_series,
+    or_none,
+    rates,
+    select,
 )
+from consumer.dashboards.boards.rates import AWS_NOTE, BOUNCE_LINES, rate_by_set
+from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
+_VIEW = "bounces_hourly_by_event_time"
 _BOUNCES = (
-    "from bounces_hourly_by_event_time as m\n"
+    f"from {_VIEW} as m\n"
     f"where $__timeFilter(m.event_hour){chosen(MAIL_CHOICES, 'm')}\n"
     "    and m.bounce_kind in ('hard', 'soft', 'undetermined')"
 )
+_RATES = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
+_KINDS = ("bounce_type", "bounce_sub_type", "status", "bounce_class")
 _NO_BOUNCE = "no bounce in this range"
 
 
@@ -42,24 +46,37 @@ def bounces(d: Definitions) -> Board:
                     changing_count(d, "block_bounces", "Blocks", is_more_better=False),
                 ),
             ),
-            Row("What they are", (_over_time(d, "bounce_class"), _over_time(d, "bounce_kind"))),
-            Row("Where they come from", (_by_set(d), _by_set_line(d))),
+            Row(
+                "What they are",
+                (
+                    _over_time(d, "bounce_class", "By what they are about"),
+                    _over_time(d, "bounce_kind", "By kind"),
+                ),
+            ),
+            Row(
+                "Where they come from",
+                (
+                    _by_set(d),
+                    rate_by_set(
+                        d, "hard_bounce_rate", "Hard bounce rate", note=AWS_NOTE, lines=BOUNCE_LINES
+                    ),
+                ),
+            ),
             Row("What they say", (_kinds(d), _responses(d))),
         ),
     )
 
 
-def _over_time(d: Definitions, column: str) -> Panel:
+def _over_time(d: Definitions, column: str, title: str) -> Panel:
     return Panel(
         "bars",
-        {"bounce_class": "By what they are about", "bounce_kind": "By kind"}[column],
-        long_series(f"m.{column}", "sum(m.bounces)::bigint", _BOUNCES, BY_EVENT_TIME),
+        title,
+        long_series(f"m.{column}", count("bounces"), _BOUNCES, BY_EVENT_TIME),
         d.explain(
-            f"bounces_hourly_by_event_time.{column}",
-            "bounces_hourly_by_event_time.bounces",
+            f"{_VIEW}.{column}",
+            f"{_VIEW}.bounces",
             note="By the time of the bounce. Blocks are policy, reputation and content.",
         ),
-        COUNT,
         width=12,
         height=9,
         is_stacked=True,
@@ -68,58 +85,37 @@ def _over_time(d: Definitions, column: str) -> Panel:
 
 
 def _by_set(d: Definitions) -> Panel:
-    names = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
-    rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in names)
     return Panel(
         "table",
         "By configuration set and identity",
-        "select\n    c.configuration_set_label as configuration_set,\n"
-        "    coalesce(m.identity, '(none)') as identity,\n"
-        f"    {count('attempted_or_outcomes')} as attempted_or_outcomes,\n    {rates}\n"
-        + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-        + "\n"
-        "group by c.configuration_set_label, m.identity\nhaving sum(m.attempted_or_outcomes) > 0\n"
-        "order by attempted_or_outcomes desc, configuration_set, identity\nlimit 200",
-        d.explain("attempted_or_outcomes", *names, note="Of mail sent in the range."),
-        COUNT,
-        width=12,
-        height=9,
-        units=dict.fromkeys(names, PERCENT),
-    )
-
-
-def _by_set_line(d: Definitions) -> Panel:
-    source = COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-    return Panel(
-        "series",
-        "Hard bounce rate, by configuration set",
-        long_series(
-            "c.configuration_set_label", d.rate("hard_bounce_rate"), source, BY_COHORT_TIME
+        select(
+            (SET, or_none("identity"), *counts(("attempted_or_outcomes",)), *rates(d, _RATES)),
+            COHORT_OF_SETS,
+            "group by c.configuration_set_label, m.identity",
+            "having sum(m.attempted_or_outcomes) > 0",
+            "order by attempted_or_outcomes desc, configuration_set, identity",
+            "limit 200",
         ),
-        d.explain("hard_bounce_rate", note=AWS_NOTE),
-        PERCENT,
+        d.explain("attempted_or_outcomes", *_RATES, note="Of mail sent in the range."),
         width=12,
         height=9,
-        lines=BOUNCE_LINES,
+        units=dict.fromkeys(_RATES, PERCENT),
     )
 
 
 def _kinds(d: Definitions) -> Panel:
+    names = ", ".join(f"m.{name}" for name in _KINDS)
     return Panel(
         "table",
         "By SES's types and status",
-        "select\n    m.bounce_type,\n    m.bounce_sub_type,\n    m.status,\n    m.bounce_class,\n"
-        f"    sum(m.bounces)::bigint as bounces\n{_BOUNCES}\n"
-        "group by m.bounce_type, m.bounce_sub_type, m.status, m.bounce_class\n"
-        "order by bounces desc, m.bounce_type, m.bounce_sub_type, m.status, m.bounce_class\n"
-        "limit 200",
-        d.explain(
-            "bounces_hourly_by_event_time.bounce_type",
-            "bounces_hourly_by_event_time.bounce_sub_type",
-            "bounces_hourly_by_event_time.status",
-            "bounces_hourly_by_event_time.bounce_class",
+        select(
+            (*_KINDS, *counts(("bounces",))),
+            _BOUNCES,
+            f"group by {names}",
+            f"order by bounces desc, {names}",
+            "limit 200",
         ),
-        COUNT,
+        d.explain(*(f"{_VIEW}.{name}" for name in _KINDS)),
         width=10,
         height=10,
         empty=_NO_BOUNCE,
@@ -130,15 +126,21 @@ def _responses(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Responses",
-        "select\n    m.response,\n    m.status,\n"
-        "    count(distinct coalesce(m.provider, '(none)')) as providers,\n"
-        "    sum(m.recipients)::bigint as recipients\n"
-        "from responses_hourly_by_event_time as m\n"
-        f"where $__timeFilter(m.event_hour){chosen((*MESSAGE_CHOICES, PROVIDER), 'm')}\n"
-        "    and m.event_type = 'Bounce'\n"
-        "group by m.response, m.status\norder by recipients desc, m.response\nlimit 200",
+        select(
+            (
+                "response",
+                "status",
+                "count(distinct coalesce(m.provider, '(none)')) as providers",
+                *counts(("recipients",)),
+            ),
+            "from responses_hourly_by_event_time as m\n"
+            f"where $__timeFilter(m.event_hour){chosen((*MESSAGE_CHOICES, PROVIDER), 'm')}\n"
+            "    and m.event_type = 'Bounce'",
+            "group by m.response, m.status",
+            "order by recipients desc, m.response",
+            "limit 200",
+        ),
         d.explain("responses_hourly_by_event_time", "responses_hourly_by_event_time.response"),
-        COUNT,
         width=14,
         height=10,
         empty=_NO_BOUNCE,

@@ -1,24 +1,26 @@
 """Complaints and suppression: who calls it spam, and who is mailed all the same."""
 
 from consumer.dashboards.boards.questions import (
-    AWS_NOTE,
     BY_COHORT_TIME,
     BY_EVENT_TIME,
-    COHORT,
-    COMPLAINT_LINES,
     DAYS,
     EVENTS,
-    OF_SETS,
-    changing_count,
-    changing_rate,
+    counts,
     long_series,
+    or_none,
+    rates,
+    select,
     wide_series,
 )
+from consumer.dashboards.boards.rates import AWS_NOTE, COMPLAINT_LINES, rate_by_set
+from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _REPORTS = ("complaints", "fbl_complaints", "auth_failure_complaints", "virus_complaints")
+_COUNTS = ("complaints", "deliveries", "fbl_deliveries")
+_RATES = ("complaint_rate_fbl", "complaint_rate")
 
 
 def complaints(d: Definitions) -> Board:
@@ -40,37 +42,32 @@ def complaints(d: Definitions) -> Board:
                     changing_rate(d, "unsubscribe_rate", "Unsubscribe rate"),
                 ),
             ),
-            Row("Complaints", (_rate_by_set(d), _reports(d), _by_provider(d))),
+            Row(
+                "Complaints",
+                (
+                    rate_by_set(
+                        d,
+                        "complaint_rate_fbl",
+                        "Complaint rate (FBL)",
+                        note=AWS_NOTE,
+                        lines=COMPLAINT_LINES,
+                    ),
+                    _reports(d),
+                    _by_provider(d),
+                ),
+            ),
             Row("Suppression", (_suppressed(d), _known(d))),
         ),
         "now-30d",
     )
 
 
-def _rate_by_set(d: Definitions) -> Panel:
-    source = COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-    return Panel(
-        "series",
-        "Complaint rate (FBL), by configuration set",
-        long_series(
-            "c.configuration_set_label", d.rate("complaint_rate_fbl"), source, BY_COHORT_TIME
-        ),
-        d.explain("complaint_rate_fbl", note=AWS_NOTE),
-        PERCENT,
-        width=12,
-        height=9,
-        lines=COMPLAINT_LINES,
-    )
-
-
 def _reports(d: Definitions) -> Panel:
-    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _REPORTS)
     return Panel(
         "bars",
         "Reports",
-        wide_series(columns, EVENTS, BY_EVENT_TIME),
+        wide_series(counts(_REPORTS), EVENTS, BY_EVENT_TIME),
         d.explain(*_REPORTS, note="By the time of the report."),
-        COUNT,
         width=12,
         height=9,
         empty="no report in this range",
@@ -81,24 +78,23 @@ def _by_provider(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Complaints by provider",
-        "select\n    coalesce(m.provider, '(none)') as provider,\n"
-        f"    {count('complaints')} as complaints,\n    {count('deliveries')} as deliveries,\n"
-        f"    {count('fbl_deliveries')} as fbl_deliveries,\n"
-        f"    {d.rate('complaint_rate_fbl')} as complaint_rate_fbl,\n"
-        f"    {d.rate('complaint_rate')} as complaint_rate\n{DAYS}\n"
-        "group by m.provider\nhaving sum(m.complaints) > 0\n"
-        "order by complaints desc, provider\nlimit 200",
+        select(
+            (or_none("provider"), *counts(_COUNTS), *rates(d, _RATES)),
+            DAYS,
+            "group by m.provider",
+            "having sum(m.complaints) > 0",
+            "order by complaints desc, provider",
+            "limit 200",
+        ),
         d.explain(
             "complaints",
             "fbl_deliveries",
-            "complaint_rate_fbl",
-            "complaint_rate",
+            *_RATES,
             note="Of mail sent on the days of the range, whole ones.",
         ),
-        COUNT,
         width=24,
         height=8,
-        units={"complaint_rate_fbl": PERCENT, "complaint_rate": PERCENT},
+        units=dict.fromkeys(_RATES, PERCENT),
         empty="no complaint about mail sent in this range",
     )
 
@@ -112,9 +108,8 @@ def _suppressed(d: Definitions) -> Panel:
     return Panel(
         "bars",
         "Suppressed, by list",
-        long_series("m.bounce_sub_type", "sum(m.bounces)::bigint", source, BY_EVENT_TIME),
+        long_series("m.bounce_sub_type", count("bounces"), source, BY_EVENT_TIME),
         d.explain("suppressed", "bounces_hourly_by_event_time.bounce_sub_type"),
-        COUNT,
         width=12,
         height=9,
         is_stacked=True,
@@ -132,7 +127,6 @@ def _known(d: Definitions) -> Panel:
         "Sends to addresses that were known to be wrong",
         long_series("m.reason", count("sends"), source, BY_COHORT_TIME),
         d.explain("sends_to_known_addresses_hourly", "sends_to_known_addresses_hourly.reason"),
-        COUNT,
         width=12,
         height=9,
         empty="no such mail in this range",

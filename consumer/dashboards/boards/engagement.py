@@ -1,22 +1,23 @@
 """Engagement: people and machines apart, links, and when people read."""
 
 from consumer.dashboards.boards.questions import (
-    BY_COHORT_TIME,
     BY_EVENT_TIME,
-    COHORT,
     EVENTS,
     OF_SETS,
-    changing_count,
-    changing_rate,
-    long_series,
+    SET,
+    counts,
+    select,
     wide_series,
 )
+from consumer.dashboards.boards.rates import rate_by_set
+from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, TIME_ZONE, chosen
-from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _COUNTS = ("opens", "machine_opens", "unique_human_opens")
 _CLICKS = ("clicks", "machine_clicks", "unique_human_clicks")
+_HUMAN = ("unique_human_opens", "unique_human_clicks")
 _AGES = (
     "unique_open_rate_24h",
     "unique_open_rate_72h",
@@ -48,7 +49,10 @@ def engagement(d: Definitions) -> Board:
                 ),
             ),
             Row("People and machines", (_events(d, _COUNTS), _events(d, _CLICKS))),
-            Row("By when the mail was sent", (_rate_by_set(d), _ages(d))),
+            Row(
+                "By when the mail was sent",
+                (rate_by_set(d, "unique_click_rate", "Click rate"), _ages(d)),
+            ),
             Row("Links and hours", (_links(d), _hours(d))),
         ),
         "now-30d",
@@ -56,44 +60,28 @@ def engagement(d: Definitions) -> Board:
 
 
 def _events(d: Definitions, names: tuple[str, ...]) -> Panel:
-    columns = ",\n    ".join(f"{count(name)} as {name}" for name in names)
     return Panel(
         "series",
         names[0].capitalize(),
-        wide_series(columns, EVENTS, BY_EVENT_TIME),
+        wide_series(counts(names), EVENTS, BY_EVENT_TIME),
         d.explain(*names, note="By the time at which it happened."),
-        COUNT,
         width=12,
-    )
-
-
-def _rate_by_set(d: Definitions) -> Panel:
-    source = COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-    return Panel(
-        "series",
-        "Click rate, by configuration set",
-        long_series(
-            "c.configuration_set_label", d.rate("unique_click_rate"), source, BY_COHORT_TIME
-        ),
-        d.explain("unique_click_rate"),
-        PERCENT,
-        width=12,
-        height=9,
     )
 
 
 def _ages(d: Definitions) -> Panel:
     view = "configuration_sets_daily_by_send_cohort"
-    rates = ",\n    ".join(f"m.{name}" for name in _AGES)
     return Panel(
         "table",
         "At fixed ages, so that days compare",
-        f"select\n    m.cohort_day,\n"
-        f"    c.configuration_set_label as configuration_set,\n    {rates}\n"
-        f"from {view} as m\n{OF_SETS}"
-        f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
-        "    and m.open_tracked_deliveries + m.click_tracked_deliveries > 0\n"
-        "order by m.cohort_day desc, configuration_set\nlimit 500",
+        select(
+            ("cohort_day", SET, *_AGES),
+            f"from {view} as m\n{OF_SETS}"
+            f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
+            "    and m.open_tracked_deliveries + m.click_tracked_deliveries > 0",
+            "order by m.cohort_day desc, configuration_set",
+            "limit 500",
+        ),
         d.explain(*_AGES, note="A rate is missing until the day's mail is that old."),
         PERCENT,
         width=12,
@@ -106,13 +94,15 @@ def _links(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Links",
-        "select\n    m.link,\n    sum(m.clicks)::bigint as clicks,\n"
-        "    sum(m.machine_clicks)::bigint as machine_clicks\n"
-        "from links_hourly_by_event_time as m\n"
-        f"where $__timeFilter(m.event_hour){chosen(MESSAGE_CHOICES, 'm')}\n"
-        "group by m.link\norder by clicks desc, m.link\nlimit 200",
+        select(
+            ("link", *counts(("clicks", "machine_clicks"))),
+            "from links_hourly_by_event_time as m\n"
+            f"where $__timeFilter(m.event_hour){chosen(MESSAGE_CHOICES, 'm')}",
+            "group by m.link",
+            "order by clicks desc, m.link",
+            "limit 200",
+        ),
         d.explain("links_hourly_by_event_time", "clicks", "machine_clicks"),
-        COUNT,
         width=14,
         height=12,
         empty="no click in this range",
@@ -123,19 +113,18 @@ def _hours(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Human opens and clicks, by hour of the week",
-        f"select\n    dayname({_LOCAL}) as weekday,\n    hour({_LOCAL}) as hour,\n"
-        f"    {count('unique_human_opens')} as unique_human_opens,\n"
-        f"    {count('unique_human_clicks')} as unique_human_clicks\n{EVENTS}\n"
-        f"group by weekday, hour, isodow({_LOCAL})\n"
-        "having sum(m.unique_human_opens + m.unique_human_clicks) > 0\n"
-        f"order by isodow({_LOCAL}), hour",
+        select(
+            (f"dayname({_LOCAL}) as weekday", f"hour({_LOCAL}) as hour", *counts(_HUMAN)),
+            EVENTS,
+            f"group by weekday, hour, isodow({_LOCAL})",
+            "having sum(m.unique_human_opens + m.unique_human_clicks) > 0",
+            f"order by isodow({_LOCAL}), hour",
+        ),
         d.explain(
-            "unique_human_opens",
-            "unique_human_clicks",
+            *_HUMAN,
             note="Hours of the chosen time zone; zones that differ from UTC by half an hour are "
             "as exact as whole UTC hours allow.",
         ),
-        COUNT,
         width=10,
         height=12,
         empty="no person read or clicked in this range",

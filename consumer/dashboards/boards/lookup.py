@@ -1,5 +1,6 @@
 """Message and recipient lookup: the story of one message or address."""
 
+from consumer.dashboards.boards.questions import select
 from consumer.dashboards.choices import Choice
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.panels import Board, Panel, Row
@@ -29,10 +30,20 @@ def _states(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Messages",
-        "select\n    m.sent_at,\n    m.message_id,\n    m.recipient,\n    m.state,\n"
-        "    m.configuration_set_name,\n    m.provider,\n    m.last_event_at\n"
-        f"from message_recipients as m\n{_CONDITION}\n"
-        "order by m.sent_at desc, m.message_id, m.recipient\nlimit 500",
+        select(
+            (
+                "sent_at",
+                "message_id",
+                "recipient",
+                "state",
+                "configuration_set_name",
+                "provider",
+                "last_event_at",
+            ),
+            f"from message_recipients as m\n{_CONDITION}",
+            "order by m.sent_at desc, m.message_id, m.recipient",
+            "limit 500",
+        ),
         d.explain("message_recipients", "message_recipients.state"),
         "string",
         width=24,
@@ -49,11 +60,25 @@ def _timeline(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Events",
-        "select\n    m.event_at,\n    m.event_type,\n    m.kind,\n    m.detail,\n"
-        "    m.recipient,\n    m.message_id,\n    m.subject,\n    m.since_sending_ms,\n"
-        "    m.configuration_set_name,\n    m.identity,\n    m.is_simulator,\n    m.received_at\n"
-        f"from message_timeline as m\n{_CONDITION}\n"
-        "order by m.event_at, m.event_key\nlimit 1000",
+        select(
+            (
+                "event_at",
+                "event_type",
+                "kind",
+                "detail",
+                "recipient",
+                "message_id",
+                "subject",
+                "since_sending_ms",
+                "configuration_set_name",
+                "identity",
+                "is_simulator",
+                "received_at",
+            ),
+            f"from message_timeline as m\n{_CONDITION}",
+            "order by m.event_at, m.event_key",
+            "limit 1000",
+        ),
         d.explain("message_timeline", "message_timeline.kind", "message_timeline.detail"),
         "string",
         width=24,

@@ -1,22 +1,28 @@
 """Overview: how mail does, at a glance, and where to look next."""
 
 from consumer.dashboards.boards.questions import (
-    AWS_NOTE,
-    BOUNCE_LINES,
     BY_COHORT_TIME,
     BY_EVENT_TIME,
     COHORT,
-    COMPLAINT_LINES,
+    COHORT_OF_SETS,
     EVENTS,
-    OF_SETS,
-    changing_count,
-    changing_rate,
-    long_series,
+    SET,
+    counts,
+    rates,
+    select,
+    small_sample,
     wide_series,
 )
+from consumer.dashboards.boards.rates import (
+    AWS_NOTE,
+    BOUNCE_LINES,
+    COMPLAINT_LINES,
+    rate_by_set,
+)
+from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES
-from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _TYPES = (
     "sends",
@@ -67,7 +73,7 @@ def overview(d: Definitions) -> Board:
             Row("Now, and against the range before", _stats(d)),
             Row("Volume", (_events_by_type(d), _funnel(d))),
             Row("Rates, by when the mail was sent", (_bounces(d), _complaints(d))),
-            Row("Configuration sets", (_by_set(d), _accepted_by_set(d))),
+            Row("Configuration sets", (_by_set(d), _accepted(d))),
         ),
     )
 
@@ -86,13 +92,11 @@ def _stats(d: Definitions) -> tuple[Panel, ...]:
 
 
 def _events_by_type(d: Definitions) -> Panel:
-    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _TYPES)
     return Panel(
         "series",
         "What happened, by type",
-        wide_series(columns, EVENTS, BY_EVENT_TIME),
+        wide_series(counts(_TYPES), EVENTS, BY_EVENT_TIME),
         d.explain(*_TYPES, note="By the time at which it happened."),
-        COUNT,
         width=16,
         height=9,
         is_stacked=True,
@@ -100,31 +104,30 @@ def _events_by_type(d: Definitions) -> Panel:
 
 
 def _funnel(d: Definitions) -> Panel:
-    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _FUNNEL)
     return Panel(
         "gauge",
         "From send to click",
-        f"select\n    {columns}\n{COHORT}\nhaving count(*) > 0",
+        select(counts(_FUNNEL), COHORT, "having count(*) > 0"),
         d.explain(*_FUNNEL, note="Of mail sent in the range."),
-        COUNT,
         width=8,
         height=9,
     )
 
 
 def _bounces(d: Definitions) -> Panel:
-    rates = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
-    columns = ",\n    ".join(f"{d.rate(name)} as {name}" for name in rates)
-    small = (
-        f"select\n    {BY_COHORT_TIME},\n    {d.rate('hard_bounce_rate')} as small_sample\n"
-        f"{COHORT}\ngroup by time\n"
-        f"having is_small_sample({d.denominator('hard_bounce_rate')})\norder by time"
+    names = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
+    small = select(
+        (BY_COHORT_TIME, f"{d.rate('hard_bounce_rate')} as small_sample"),
+        COHORT,
+        "group by time",
+        f"having is_small_sample({d.denominator('hard_bounce_rate')})",
+        "order by time",
     )
     return Panel(
         "series",
         "Bounce rates",
-        wide_series(columns, COHORT, BY_COHORT_TIME),
-        d.explain(*rates, note=f"{AWS_NOTE} {_SAMPLE}"),
+        wide_series(rates(d, names), COHORT, BY_COHORT_TIME),
+        d.explain(*names, note=f"{AWS_NOTE} {_SAMPLE}"),
         PERCENT,
         width=12,
         height=9,
@@ -134,13 +137,12 @@ def _bounces(d: Definitions) -> Panel:
 
 
 def _complaints(d: Definitions) -> Panel:
-    rates = ("complaint_rate_fbl", "complaint_rate")
-    columns = ",\n    ".join(f"{d.rate(name)} as {name}" for name in rates)
+    names = ("complaint_rate_fbl", "complaint_rate")
     return Panel(
         "series",
         "Complaint rates",
-        wide_series(columns, COHORT, BY_COHORT_TIME),
-        d.explain(*rates, note=f"{AWS_NOTE} They are meant for complaint_rate_fbl alone."),
+        wide_series(rates(d, names), COHORT, BY_COHORT_TIME),
+        d.explain(*names, note=f"{AWS_NOTE} They are meant for complaint_rate_fbl alone."),
         PERCENT,
         width=12,
         height=9,
@@ -149,20 +151,21 @@ def _complaints(d: Definitions) -> Panel:
 
 
 def _by_set(d: Definitions) -> Panel:
-    rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in _TABLE_RATES)
-    sql = (
-        "select\n    c.configuration_set_label as configuration_set,\n"
-        f"    {count('sends')} as sends,\n    {count('deliveries')} as deliveries,\n    {rates},\n"
-        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample,\n"
-        "    c.configuration_set_name as name\n"
-        + COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-        + "\ngroup by c.configuration_set_label, c.configuration_set_name\n"
-        "order by sends desc, c.configuration_set_label"
-    )
     return Panel(
         "table",
         "Configuration sets",
-        sql,
+        select(
+            (
+                SET,
+                *counts(("sends", "deliveries")),
+                *rates(d, _TABLE_RATES),
+                small_sample(d),
+                "c.configuration_set_name as name",
+            ),
+            COHORT_OF_SETS,
+            "group by c.configuration_set_label, c.configuration_set_name",
+            "order by sends desc, c.configuration_set_label",
+        ),
         d.explain(
             "sends",
             "deliveries",
@@ -170,7 +173,6 @@ def _by_set(d: Definitions) -> Panel:
             "configuration_sets_hourly_by_send_cohort.is_small_sample",
             note="Of mail sent in the range. A name leads to the set's bounces.",
         ),
-        COUNT,
         width=24,
         height=9,
         units=dict.fromkeys(_TABLE_RATES, PERCENT),
@@ -181,13 +183,12 @@ def _by_set(d: Definitions) -> Panel:
     )
 
 
-def _accepted_by_set(d: Definitions) -> Panel:
-    source = COHORT.replace("\nwhere", f"\n{OF_SETS}where")
-    return Panel(
-        "series",
-        "Accepted, by configuration set",
-        long_series("c.configuration_set_label", d.rate("accepted_rate"), source, BY_COHORT_TIME),
-        d.explain("accepted_rate", "configuration_sets.configuration_set_label"),
-        PERCENT,
+def _accepted(d: Definitions) -> Panel:
+    return rate_by_set(
+        d,
+        "accepted_rate",
+        "Accepted",
+        also=("configuration_sets.configuration_set_label",),
         width=24,
+        height=8,
     )

@@ -1,6 +1,6 @@
 """Pipeline health: whether events come in, how late, and what became of all that came."""
 
-from consumer.dashboards.boards.questions import long_series, wide_series
+from consumer.dashboards.boards.questions import counts, long_series, select, wide_series
 from consumer.dashboards.choices import Choice, chosen
 from consumer.dashboards.definitions import Definitions, count
 from consumer.dashboards.panels import BYTES, COUNT, Board, Line, Panel, Row
@@ -25,7 +25,7 @@ def pipeline(d: Definitions) -> Board:
         (SOURCE,),
         (
             Row("Now", tuple(_stats(d))),
-            Row("What came", (_by_source(d), *(_fates(d)))),
+            Row("What came", (_by_source(d), _fates(d))),
             Row("Sources", (_sources(d),)),
             Row("Quarantine and conservation", (_quarantine(d), _conservation(d))),
             Row("Disk", (_disk(d), _file(d))),
@@ -70,25 +70,20 @@ def _by_source(d: Definitions) -> Panel:
         "Payloads, by source",
         long_series("m.source", count("payloads"), _HOURLY, _BY_TIME),
         d.explain("pipeline_hourly.payloads", "pipeline_hourly.committed_hour"),
-        COUNT,
         width=12,
         height=9,
     )
 
 
-def _fates(d: Definitions) -> tuple[Panel, ...]:
-    columns = ",\n    ".join(f"{count(name)} as {name}" for name in _FATES)
-    return (
-        Panel(
-            "bars",
-            "What became of them",
-            f"select\n    {_BY_TIME},\n    {columns}\n{_HOURLY}\ngroup by time\norder by time",
-            d.explain(*(f"pipeline_hourly.{name}" for name in _FATES)),
-            COUNT,
-            width=12,
-            height=9,
-            is_stacked=True,
-        ),
+def _fates(d: Definitions) -> Panel:
+    return Panel(
+        "bars",
+        "What became of them",
+        wide_series(counts(_FATES), _HOURLY, _BY_TIME),
+        d.explain(*(f"pipeline_hourly.{name}" for name in _FATES)),
+        width=12,
+        height=9,
+        is_stacked=True,
     )
 
 
@@ -96,11 +91,23 @@ def _sources(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Sources",
-        "select\n    p.source,\n    p.last_received_at,\n    p.last_committed_at,\n    p.batches,\n"
-        "    p.payloads,\n    p.inserted,\n    p.duplicates,\n    p.quarantined,\n    p.ignored\n"
-        f"from pipeline_by_source as p\nwhere true{chosen((SOURCE,), 'p')}\norder by p.source",
+        select(
+            (
+                "source",
+                "last_received_at",
+                "last_committed_at",
+                "batches",
+                "payloads",
+                "inserted",
+                "duplicates",
+                "quarantined",
+                "ignored",
+            ),
+            f"from pipeline_by_source as p\nwhere true{chosen((SOURCE,), 'p')}",
+            "order by p.source",
+            alias="p",
+        ),
         d.explain("pipeline_by_source", "pipeline_by_source.last_received_at", "alert_silence"),
-        COUNT,
         width=24,
         height=7,
     )
@@ -110,17 +117,26 @@ def _quarantine(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Quarantine, by reason",
-        "select\n    q.reason,\n    q.source,\n    q.payloads,\n    q.payload_bytes,\n"
-        "    q.first_received_at,\n    q.last_received_at,\n    q.last_sha256\n"
-        "from quarantined_by_reason as q\n"
-        f"where true{chosen((SOURCE,), 'q')}\norder by q.payloads desc, q.reason, q.source",
+        select(
+            (
+                "reason",
+                "source",
+                "payloads",
+                "payload_bytes",
+                "first_received_at",
+                "last_received_at",
+                "last_sha256",
+            ),
+            f"from quarantined_by_reason as q\nwhere true{chosen((SOURCE,), 'q')}",
+            "order by q.payloads desc, q.reason, q.source",
+            alias="q",
+        ),
         d.explain(
             "quarantined_by_reason",
             "quarantined_by_reason.last_sha256",
             "alert_quarantine_growth",
             note="`duckpost quarantine show` has the payload.",
         ),
-        COUNT,
         width=14,
         height=9,
         units={"payload_bytes": BYTES},
@@ -132,10 +148,13 @@ def _conservation(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Conservation",
-        "select\n    c.source,\n    c.received,\n    c.unaccounted,\n    c.unbalanced_batches\n"
-        f"from conservation as c\nwhere true{chosen((SOURCE,), 'c')}\norder by c.source",
+        select(
+            ("source", "received", "unaccounted", "unbalanced_batches"),
+            f"from conservation as c\nwhere true{chosen((SOURCE,), 'c')}",
+            "order by c.source",
+            alias="c",
+        ),
         d.explain("conservation", "conservation.unaccounted"),
-        COUNT,
         width=10,
         height=9,
         lines=(Line(1, "red"),),
@@ -146,7 +165,7 @@ def _disk(d: Definitions) -> Panel:
     return Panel(
         "series",
         "Free on the disk",
-        _of_disk("min(m.free_bytes) as free_bytes,\n    max(m.floor_bytes) as floor_bytes"),
+        _of_disk("min(m.free_bytes) as free_bytes", "max(m.floor_bytes) as floor_bytes"),
         d.explain("disk_hourly.free_bytes", "disk_hourly.floor_bytes", "alert_disk"),
         BYTES,
         width=12,
@@ -166,9 +185,9 @@ def _file(d: Definitions) -> Panel:
     )
 
 
-def _of_disk(select: str) -> str:
+def _of_disk(*columns: str) -> str:
     return wide_series(
-        select,
+        columns,
         "from disk_hourly as m\nwhere $__timeFilter(m.looked_hour)",
         "$__timeGroupAlias(m.looked_hour, $__interval)",
     )

@@ -1,16 +1,15 @@
 """Reconciliation and posture: what is published, how far figures reach, how mail travels."""
 
-from consumer.dashboards.boards.questions import (
+from consumer.dashboards.boards.questions import BY_EVENT_TIME, long_series, select
+from consumer.dashboards.boards.rates import (
     AWS_NOTE,
     BOUNCE_LINES,
-    BY_COHORT_TIME,
-    BY_EVENT_TIME,
     COMPLAINT_LINES,
-    long_series,
+    rate_by,
 )
 from consumer.dashboards.choices import MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Line, Panel, Row
+from consumer.dashboards.panels import PERCENT, Board, Line, Panel, Row
 
 _ACCOUNTS = (
     "from mail_hourly_by_send_cohort as m\n"
@@ -32,6 +31,7 @@ _NAMED_FIGURES = """(
     from reconciliation as r
 )"""
 _UNASKED = "nobody ran duckpost reconcile"
+_BASIS = ("denominator_basis", "missing_event_types", "bounce_maturity")
 _SET_OF = "concat_ws(' ', m.configuration_set_name, m.identity_without_set)"
 
 
@@ -56,13 +56,13 @@ def posture(d: Definitions) -> Board:
 def _lines(d: Definitions) -> list[Panel]:
     label = "concat_ws(' ', coalesce(m.account, '(none)'), m.region)"
     return [
-        Panel(
-            "series",
+        rate_by(
+            d,
+            name,
             title,
-            long_series(label, d.rate(name), _ACCOUNTS, BY_COHORT_TIME),
-            d.explain(name, note=f"{AWS_NOTE} Configuration sets are not told apart here."),
-            PERCENT,
-            width=12,
+            label=label,
+            source=_ACCOUNTS,
+            note=f"{AWS_NOTE} Configuration sets are not told apart here.",
             lines=lines,
         )
         for name, title, lines in (
@@ -77,19 +77,29 @@ def _standing(d: Definitions) -> Panel:
     return Panel(
         "table",
         "How accounts stand",
-        "select\n    m.account,\n    m.region,\n    m.enforcement_status,\n"
-        "    m.is_sending_enabled,\n    m.has_production_access,\n    m.quota_used_rate,\n"
-        "    m.sends_24h,\n    m.max_sends_24h,\n    m.max_sends_per_sec,\n"
-        "    m.is_vdm_enabled,\n    m.asked_at\n"
-        f"from {view} as m\nwhere true{chosen(MESSAGE_CHOICES[:2], 'm')}\n"
-        "order by m.account, m.region",
+        select(
+            (
+                "account",
+                "region",
+                "enforcement_status",
+                "is_sending_enabled",
+                "has_production_access",
+                "quota_used_rate",
+                "sends_24h",
+                "max_sends_24h",
+                "max_sends_per_sec",
+                "is_vdm_enabled",
+                "asked_at",
+            ),
+            f"from {view} as m\nwhere true{chosen(MESSAGE_CHOICES[:2], 'm')}",
+            "order by m.account, m.region",
+        ),
         d.explain(
             view,
             f"{view}.enforcement_status",
             f"{view}.quota_used_rate",
             note="Whatever range is shown.",
         ),
-        COUNT,
         width=24,
         height=6,
         units={"quota_used_rate": PERCENT},
@@ -112,7 +122,6 @@ def _differences(d: Definitions) -> Panel:
             "reconciliation.is_explained",
             note="Lines a day whose difference nothing known accounts for.",
         ),
-        COUNT,
         width=24,
         lines=(Line(1, "orange"),),
         empty=_UNASKED,
@@ -123,13 +132,26 @@ def _beside(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Ours and theirs",
-        "select\n    m.event_date,\n    m.account,\n    m.region,\n    m.configuration_set,\n"
-        "    m.provider,\n    m.authority,\n    m.metric,\n    m.ours,\n    m.theirs,\n"
-        "    m.difference,\n    m.difference_rate,\n"
-        "    array_to_string(m.reasons, ', ') as reasons\n"
-        f"{_RECONCILED}\n    and not m.is_equal\n"
-        "order by m.is_explained, m.difference_rate desc, m.event_date desc, m.account, m.region,\n"
-        "    m.configuration_set, m.provider, m.authority, m.metric\nlimit 500",
+        select(
+            (
+                "event_date",
+                "account",
+                "region",
+                "configuration_set",
+                "provider",
+                "authority",
+                "metric",
+                "ours",
+                "theirs",
+                "difference",
+                "difference_rate",
+                "array_to_string(m.reasons, ', ') as reasons",
+            ),
+            f"{_RECONCILED}\n    and not m.is_equal",
+            "order by m.is_explained, m.difference_rate desc, m.event_date desc, m.account, "
+            "m.region,\n    m.configuration_set, m.provider, m.authority, m.metric",
+            "limit 500",
+        ),
         d.explain(
             "reconciliation.ours",
             "reconciliation.theirs",
@@ -137,7 +159,6 @@ def _beside(d: Definitions) -> Panel:
             "reconciliation.reasons",
             note="Lines that differ, the unexplained first.",
         ),
-        COUNT,
         width=24,
         height=10,
         units={"difference_rate": PERCENT},
@@ -149,17 +170,27 @@ def _coverage(d: Definitions) -> Panel:
     return Panel(
         "table",
         "What is published",
-        f"select\n    m.account,\n    m.region,\n    {_SET_OF} as configuration_set,\n"
-        "    m.event_type,\n    m.events,\n    m.first_seen_at,\n    m.last_seen_at,\n"
-        "    m.days_with_mail,\n    m.days_without\n"
-        f"from event_coverage as m\nwhere true{chosen(MESSAGE_CHOICES, 'm')}\n"
-        "order by m.account, m.region, configuration_set, m.event_type\nlimit 1000",
+        select(
+            (
+                "account",
+                "region",
+                f"{_SET_OF} as configuration_set",
+                "event_type",
+                "events",
+                "first_seen_at",
+                "last_seen_at",
+                "days_with_mail",
+                "days_without",
+            ),
+            f"from event_coverage as m\nwhere true{chosen(MESSAGE_CHOICES, 'm')}",
+            "order by m.account, m.region, configuration_set, m.event_type",
+            "limit 1000",
+        ),
         d.explain(
             "event_coverage",
             "event_coverage.days_without",
             note="Of all time. A rate whose types are not published is missing.",
         ),
-        COUNT,
         width=24,
         height=12,
     )
@@ -170,20 +201,22 @@ def _basis(d: Definitions) -> Panel:
     return Panel(
         "table",
         "What stands under the rates",
-        "select\n    m.cohort_day,\n    m.account,\n    m.region,\n    m.configuration_set_name,\n"
-        "    m.sends,\n    m.outcomes,\n    m.denominator_basis,\n    m.missing_event_types,\n"
-        "    m.bounce_maturity\n"
-        f"from {view} as m\n"
-        f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
-        "order by m.cohort_day desc, m.account, m.region, m.configuration_set_name\nlimit 500",
-        d.explain(
-            "sends",
-            "outcomes",
-            f"{view}.denominator_basis",
-            f"{view}.missing_event_types",
-            f"{view}.bounce_maturity",
+        select(
+            (
+                "cohort_day",
+                "account",
+                "region",
+                "configuration_set_name",
+                "sends",
+                "outcomes",
+                *_BASIS,
+            ),
+            f"from {view} as m\n"
+            f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}",
+            "order by m.cohort_day desc, m.account, m.region, m.configuration_set_name",
+            "limit 500",
         ),
-        COUNT,
+        d.explain("sends", "outcomes", *(f"{view}.{name}" for name in _BASIS)),
         width=24,
         height=10,
     )
@@ -203,7 +236,6 @@ def _tls(d: Definitions) -> Panel:
             "outgoing_hourly_by_event_time",
             "outgoing_hourly_by_event_time.outgoing_tls_version",
         ),
-        COUNT,
         width=12,
         height=9,
         is_stacked=True,
@@ -214,8 +246,11 @@ def _definitions(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Definitions",
-        "select\n    m.metric,\n    m.kind,\n    m.axis,\n    m.numerator,\n    m.denominator,\n"
-        "    m.description\nfrom metric_catalogue as m\norder by m.kind desc, m.metric",
+        select(
+            ("metric", "kind", "axis", "numerator", "denominator", "description"),
+            "from metric_catalogue as m",
+            "order by m.kind desc, m.metric",
+        ),
         d.explain("metric_catalogue", "metric_catalogue.axis"),
         "string",
         width=12,

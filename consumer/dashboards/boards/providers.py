@@ -1,16 +1,21 @@
 """Mailbox providers: who takes the mail, who delays it, who refuses it."""
 
 from consumer.dashboards.boards.questions import (
-    BY_COHORT_TIME,
     BY_EVENT_TIME,
     COHORT,
-    COMPLAINT_LINES,
     DAYS,
+    counts,
+    largest,
     long_series,
+    or_none,
+    rates,
+    select,
+    small_sample,
 )
+from consumer.dashboards.boards.rates import COMPLAINT_LINES, rate_by
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
-from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _RATES = (
     "accepted_rate",
@@ -21,16 +26,10 @@ _RATES = (
     "delay_rate",
 )
 _OF_PROVIDER = (*MESSAGE_CHOICES, PROVIDER)
-# A chart holds so many lines; the table has the rest.
-_LARGEST = (
-    "\n    and m.provider in (\n"
-    "        select l.provider\n"
-    "        from mail_hourly_by_send_cohort as l\n"
-    "        where $__timeFilter(l.cohort_hour) and l.provider is not null\n"
-    "        group by l.provider\n"
-    "        order by sum(l.attempted_or_outcomes) desc, l.provider\n"
-    "        limit 10\n"
-    "    )"
+_LARGEST = largest(
+    "provider",
+    "from mail_hourly_by_send_cohort as l\n"
+    "where $__timeFilter(l.cohort_hour) and l.provider is not null",
 )
 _TEN = (
     "The ten largest providers of the range. Those that are not listed are one line, (other); the "
@@ -55,16 +54,22 @@ def providers(d: Definitions) -> Board:
 
 
 def _table(d: Definitions) -> Panel:
-    rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in _RATES)
     return Panel(
         "table",
         "Providers",
-        "select\n    coalesce(m.provider, '(none)') as provider,\n"
-        f"    {count('attempted_or_outcomes')} as attempted_or_outcomes,\n"
-        f"    {count('deliveries')} as deliveries,\n    {rates},\n"
-        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample\n{DAYS}\n"
-        "group by m.provider\nhaving sum(m.sends + m.deliveries + m.attempted_or_outcomes) > 0\n"
-        "order by attempted_or_outcomes desc, provider\nlimit 200",
+        select(
+            (
+                or_none("provider"),
+                *counts(("attempted_or_outcomes", "deliveries")),
+                *rates(d, _RATES),
+                small_sample(d),
+            ),
+            DAYS,
+            "group by m.provider",
+            "having sum(m.sends + m.deliveries + m.attempted_or_outcomes) > 0",
+            "order by attempted_or_outcomes desc, provider",
+            "limit 200",
+        ),
         d.explain(
             "attempted_or_outcomes",
             "deliveries",
@@ -73,7 +78,6 @@ def _table(d: Definitions) -> Panel:
             note="Of mail sent on the days of the range, whole ones; the 200 largest. Unknown "
             "domains stay themselves.",
         ),
-        COUNT,
         width=18,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
@@ -84,15 +88,13 @@ def _without_loop(d: Definitions) -> Panel:
     return Panel(
         "gauge",
         "Deliveries that can complain",
-        f"select\n    {count('deliveries')} as deliveries,\n"
-        f"    {count('fbl_deliveries')} as fbl_deliveries\n{COHORT}\nhaving count(*) > 0",
+        select(counts(("deliveries", "fbl_deliveries")), COHORT, "having count(*) > 0"),
         d.explain(
             "deliveries",
             "fbl_deliveries",
             note="Where a provider has no feedback loop, as Gmail has none, nobody's complaint "
             "reaches SES: those deliveries say nothing about complaints.",
         ),
-        COUNT,
         width=6,
         height=12,
     )
@@ -100,13 +102,13 @@ def _without_loop(d: Definitions) -> Panel:
 
 def _series(d: Definitions) -> list[Panel]:
     return [
-        Panel(
-            "series",
+        rate_by(
+            d,
+            name,
             title,
-            long_series("m.provider", d.rate(name), f"{COHORT}{_LARGEST}", BY_COHORT_TIME),
-            d.explain(name, note=_TEN),
-            PERCENT,
-            width=12,
+            label="m.provider",
+            source=f"{COHORT}{_LARGEST}",
+            note=_TEN,
             lines=COMPLAINT_LINES if name == "complaint_rate_fbl" else (),
         )
         for name, title in (
@@ -122,20 +124,26 @@ def _rising(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Responses that are new or rising",
-        "select\n    coalesce(m.provider, '(none)') as provider,\n    m.status,\n    m.response,\n"
-        "    sum(m.recipients_24h)::bigint as recipients_24h,\n"
-        "    sum(m.recipients_a_day_before) as recipients_a_day_before,\n"
-        "    min(m.first_seen_at) as first_seen_at\n"
-        f"from rising_responses as m\nwhere true{chosen(_OF_PROVIDER, 'm')}\n"
-        "group by m.provider, m.status, m.response\n"
-        "order by recipients_24h desc, provider, m.response\nlimit 100",
+        select(
+            (
+                or_none("provider"),
+                "status",
+                "response",
+                *counts(("recipients_24h",)),
+                "sum(m.recipients_a_day_before) as recipients_a_day_before",
+                "min(m.first_seen_at) as first_seen_at",
+            ),
+            f"from rising_responses as m\nwhere true{chosen(_OF_PROVIDER, 'm')}",
+            "group by m.provider, m.status, m.response",
+            "order by recipients_24h desc, provider, m.response",
+            "limit 100",
+        ),
         d.explain(
             "rising_responses",
             "rising_responses.recipients_24h",
             "rising_responses.recipients_a_day_before",
             note="Of the last 24 hours, whatever the range.",
         ),
-        COUNT,
         width=24,
         height=9,
         empty="no response is new or rising",
@@ -146,14 +154,15 @@ def _responses(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Responses to bounced and delayed mail",
-        "select\n    coalesce(m.provider, '(none)') as provider,\n    m.event_type,\n"
-        "    m.status,\n    m.response,\n    sum(m.recipients)::bigint as recipients\n"
-        "from responses_hourly_by_event_time as m\n"
-        f"where $__timeFilter(m.event_hour){chosen(_OF_PROVIDER, 'm')}\n"
-        "group by m.provider, m.event_type, m.status, m.response\n"
-        "order by recipients desc, provider, m.event_type, m.response\nlimit 200",
+        select(
+            (or_none("provider"), "event_type", "status", "response", *counts(("recipients",))),
+            "from responses_hourly_by_event_time as m\n"
+            f"where $__timeFilter(m.event_hour){chosen(_OF_PROVIDER, 'm')}",
+            "group by m.provider, m.event_type, m.status, m.response",
+            "order by recipients desc, provider, m.event_type, m.response",
+            "limit 200",
+        ),
         d.explain("responses_hourly_by_event_time", "responses_hourly_by_event_time.response"),
-        COUNT,
         width=24,
         height=10,
         empty="no bounce and no delay in this range",
@@ -164,15 +173,15 @@ def _outgoing(d: Definitions) -> Panel:
     return Panel(
         "table",
         "Deliveries by outgoing address and provider",
-        "select\n    coalesce(m.outgoing_ip, '(none)') as outgoing_ip,\n"
-        "    coalesce(m.provider, '(none)') as provider,\n"
-        f"    {count('deliveries')} as deliveries\n"
-        "from outgoing_hourly_by_event_time as m\n"
-        f"where $__timeFilter(m.event_hour){chosen(_OF_PROVIDER, 'm')}\n"
-        "group by m.outgoing_ip, m.provider\n"
-        "order by deliveries desc, outgoing_ip, provider\nlimit 200",
+        select(
+            (or_none("outgoing_ip"), or_none("provider"), *counts(("deliveries",))),
+            "from outgoing_hourly_by_event_time as m\n"
+            f"where $__timeFilter(m.event_hour){chosen(_OF_PROVIDER, 'm')}",
+            "group by m.outgoing_ip, m.provider",
+            "order by deliveries desc, outgoing_ip, provider",
+            "limit 200",
+        ),
         d.explain("outgoing_hourly_by_event_time", "outgoing_hourly_by_event_time.outgoing_ip"),
-        COUNT,
         width=12,
         height=10,
     )

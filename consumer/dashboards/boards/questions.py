@@ -1,14 +1,19 @@
-"""Questions that several dashboards ask."""
+"""The SQL that dashboards ask with: what of, by when, and how rows are laid out."""
 
 from consumer.dashboards.choices import MAIL_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Line, Panel
 
-# What became of the mail sent in the range, and what happened in it.
-COHORT = (
-    "from mail_hourly_by_send_cohort as m\n"
-    f"where $__timeFilter(m.cohort_hour){chosen(MAIL_CHOICES, 'm')}"
+_HOURS_SENT = "from mail_hourly_by_send_cohort as m\n"
+_IN_HOURS_SENT = f"where $__timeFilter(m.cohort_hour){chosen(MAIL_CHOICES, 'm')}"
+OF_SETS = (
+    "inner join configuration_sets as c\n"
+    "    on m.account is not distinct from c.account\n"
+    "    and m.region is not distinct from c.region\n"
+    "    and m.configuration_set is not distinct from c.configuration_set\n"
 )
+# What became of the mail sent in the range, and what happened in it.
+COHORT = f"{_HOURS_SENT}{_IN_HOURS_SENT}"
+COHORT_OF_SETS = f"{_HOURS_SENT}{OF_SETS}{_IN_HOURS_SENT}"
 # The same of whole days, which have every domain.
 DAYS = (
     "from mail_daily_by_send_cohort as m\n"
@@ -19,101 +24,68 @@ EVENTS = (
     "from mail_hourly_by_event_time as m\n"
     f"where $__timeFilter(m.event_hour){chosen(MAIL_CHOICES, 'm')}"
 )
-OF_SETS = (
-    "inner join configuration_sets as c\n"
-    "    on m.account is not distinct from c.account\n"
-    "    and m.region is not distinct from c.region\n"
-    "    and m.configuration_set is not distinct from c.configuration_set\n"
-)
 BY_COHORT_TIME = "$__timeGroupAlias(m.cohort_hour, $__interval)"
 BY_EVENT_TIME = "$__timeGroupAlias(m.event_hour, $__interval)"
 
-# AWS reviews an account at the second line of bounces, or the first of complaints, and pauses it
-# at the last. They are the account's: below it they are guides.
-BOUNCE_LINES = (Line(0.02, "yellow"), Line(0.05, "orange"), Line(0.10, "red"))
-COMPLAINT_LINES = (Line(0.001, "orange"), Line(0.005, "red"))
-AWS_NOTE = "The lines are AWS's, and drawn for a whole account; below that they are guides."
-RATE_LINES = {
-    "aws_bounce_rate": BOUNCE_LINES,
-    "hard_bounce_rate": BOUNCE_LINES,
-    "complaint_rate_fbl": COMPLAINT_LINES,
-}
-
-_CHANGE = "Of mail sent in the range, beside the change against the range before of equal length."
+SET = "c.configuration_set_label as configuration_set"
 
 
-def changing_count(
-    definitions: Definitions, name: str, title: str, *, is_more_better: bool = True, width: int = 4
-) -> Panel:
-    """Return a stat of a count, with its change against the range before."""
-    return Panel(
-        "stat",
-        title,
-        _two_ranges(figure=f"{count(name)} as {name}", name=name),
-        definitions.explain(name, note=_CHANGE),
-        COUNT,
-        width=width,
-        height=4,
-        changes=True,
-        is_more_better=is_more_better,
-        empty="none sent",
-    )
+def counts(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of counts over many rows."""
+    return tuple(f"{count(name)} as {name}" for name in names)
 
 
-def changing_rate(
-    definitions: Definitions, name: str, title: str, *, is_more_better: bool = False, width: int = 4
-) -> Panel:
-    """Return a stat of a rate, with its change against the range before."""
-    lines = RATE_LINES.get(name, ())
-    note = f"{_CHANGE} {AWS_NOTE}" if lines else _CHANGE
-    return Panel(
-        "stat",
-        title,
-        _two_ranges(figure=f"{definitions.rate(name)} as {name}", name=name),
-        definitions.explain(name, note=note),
-        PERCENT,
-        width=width,
-        height=4,
-        lines=lines,
-        changes=True,
-        is_more_better=is_more_better,
-        empty="no denominator",
-    )
+def rates(definitions: Definitions, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of rates over many rows."""
+    return tuple(f"{definitions.rate(name)} as {name}" for name in names)
 
 
-def _two_ranges(*, figure: str, name: str) -> str:
-    """Return a question with a row for the range before, at its end, and one for the range.
+def small_sample(definitions: Definitions) -> str:
+    """Return the column that says whether too little was attempted for a rate to say much."""
+    return f"is_small_sample({definitions.denominator('hard_bounce_rate')}) as is_small_sample"
 
-    Both are there whatever was sent, or an old figure would stand for none.
+
+def or_none(name: str) -> str:
+    """Return a column in which nothing is written out."""
+    return f"coalesce(m.{name}, '(none)') as {name}"
+
+
+def select(columns: tuple[str, ...], source: str, *clauses: str, alias: str = "m") -> str:
+    """Return a question.
+
+    Args:
+        columns: a bare name is a column of ``alias``; anything else stands as it is.
+        source: FROM and WHERE.
+        clauses: what follows, one a line.
+        alias: of the view.
     """
-    return f"""with figures as (
-    select
-        case
-            when m.cohort_hour >= $__timeFrom()::timestamp then $__timeTo()::timestamp
-            else $__timeFrom()::timestamp
-        end as time,
-        {figure}
-    from mail_hourly_by_send_cohort as m
-    where m.cohort_hour between
-            $__timeFrom()::timestamp - ($__timeTo()::timestamp - $__timeFrom()::timestamp)
-            and $__timeTo()::timestamp{chosen(MAIL_CHOICES, "m")}
-    group by time
-)
-
-select r.time, f.{name}
-from (values ($__timeFrom()::timestamp), ($__timeTo()::timestamp)) as r (time)
-left join figures as f on r.time = f.time
-order by r.time"""  # noqa: S608 - our own names
+    named = (f"{alias}.{one}" if one.isidentifier() else one for one in columns)
+    return "\n".join(("select\n    " + ",\n    ".join(named), source, *clauses))
 
 
-def wide_series(select: str, source: str, by_time: str) -> str:
+def wide_series(columns: tuple[str, ...], source: str, by_time: str) -> str:
     """Return a question with a column a line of the chart."""
-    return f"select\n    {by_time},\n    {select}\n{source}\ngroup by time\norder by time"
+    return select((by_time, *columns), source, "group by time", "order by time")
 
 
 def long_series(label: str, value: str, source: str, by_time: str) -> str:
     """Return a question with a row a line and instant: what is named by ``metric``."""
+    return select(
+        (by_time, f"{label} as metric", f"{value} as value"),
+        source,
+        "group by time, metric",
+        "order by time, metric",
+    )
+
+
+def largest(name: str, source: str) -> str:
+    """Return the condition that a row's ``name`` is among the ten with the most mail.
+
+    ``source`` is FROM and WHERE of the view ``l``. A chart holds so many lines.
+    """
+    lines = source.replace("\n", "\n        ")
     return (
-        f"select\n    {by_time},\n    {label} as metric,\n    {value} as value\n{source}\n"
-        "group by time, metric\norder by time, metric"
+        f"\n    and m.{name} in (\n        select l.{name}\n        {lines}\n"
+        f"        group by l.{name}\n"
+        f"        order by sum(l.attempted_or_outcomes) desc, l.{name}\n        limit 10\n    )"
     )

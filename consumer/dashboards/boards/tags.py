@@ -1,9 +1,10 @@
 """Tag explorer: any message tag, its values beside each other."""
 
-from consumer.dashboards.boards.questions import BY_COHORT_TIME, COMPLAINT_LINES, long_series
+from consumer.dashboards.boards.questions import counts, largest, rates, select, small_sample
+from consumer.dashboards.boards.rates import COMPLAINT_LINES, rate_by
 from consumer.dashboards.choices import MESSAGE_CHOICES, Choice, chosen
-from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Panel, Row
+from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 TAG_KEY = Choice(
     "tag_key",
@@ -28,13 +29,10 @@ _SOURCE = (
     f"where $__timeFilter(m.cohort_hour){chosen((*MESSAGE_CHOICES, TAG_VALUE), 'm')}\n"
     "    and m.tag_key in (${tag_key:sqlstring})"
 )
-_LARGEST = (
-    "\n    and m.tag_value in (\n        select l.tag_value\n"
-    "        from tags_hourly_by_send_cohort as l\n"
-    "        where $__timeFilter(l.cohort_hour)\n"
-    "            and l.tag_key in (${tag_key:sqlstring})\n"
-    "        group by l.tag_value\n"
-    "        order by sum(l.attempted_or_outcomes) desc, l.tag_value\n        limit 10\n    )"
+_LARGEST = largest(
+    "tag_value",
+    "from tags_hourly_by_send_cohort as l\nwhere $__timeFilter(l.cohort_hour)\n"
+    "    and l.tag_key in (${tag_key:sqlstring})",
 )
 _RATES = (
     "accepted_rate",
@@ -64,16 +62,22 @@ def tags(d: Definitions) -> Board:
 
 
 def _table(d: Definitions) -> Panel:
-    rates = ",\n    ".join(f"{d.rate(name)} as {name}" for name in _RATES)
     return Panel(
         "table",
         "Values of the tag",
-        f"select\n    m.tag_value,\n    {count('sends')} as sends,\n"
-        f"    {count('deliveries')} as deliveries,\n    {rates},\n"
-        f"    is_small_sample({d.denominator('hard_bounce_rate')}) as is_small_sample\n{_SOURCE}\n"
-        "group by m.tag_value\norder by sends desc, deliveries desc, m.tag_value\nlimit 500",
+        select(
+            (
+                "tag_value",
+                *counts(("sends", "deliveries")),
+                *rates(d, _RATES),
+                small_sample(d),
+            ),
+            _SOURCE,
+            "group by m.tag_value",
+            "order by sends desc, deliveries desc, m.tag_value",
+            "limit 500",
+        ),
         d.explain("tags_hourly_by_send_cohort", "sends", "deliveries", *_RATES),
-        COUNT,
         width=24,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
@@ -83,13 +87,13 @@ def _table(d: Definitions) -> Panel:
 
 def _series(d: Definitions) -> list[Panel]:
     return [
-        Panel(
-            "series",
+        rate_by(
+            d,
+            name,
             title,
-            long_series("m.tag_value", d.rate(name), f"{_SOURCE}{_LARGEST}", BY_COHORT_TIME),
-            d.explain(name, note="The ten largest values of the range; the table has all."),
-            PERCENT,
-            width=12,
+            label="m.tag_value",
+            source=f"{_SOURCE}{_LARGEST}",
+            note="The ten largest values of the range; the table has all.",
             lines=COMPLAINT_LINES if name == "complaint_rate_fbl" else (),
         )
         for name, title in (
