@@ -5,23 +5,24 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from consumer.errors import CommitOutcomeUnknown, DuckpostError
+from consumer.errors import CommitOutcomeUnknown, DuckpostError, WarehouseFull
 from consumer.settings import PrivacySettings
 from consumer.warehouse import Warehouse
 from consumer.warehouse.compaction import compact
 from consumer.warehouse.disk import look_at_disk, note_disk
+from consumer.warehouse.pending_rewrite import read_pending
 from consumer.warehouse.retention import Retention, prune
+from consumer.warehouse.rewriting import prepare
 
 if TYPE_CHECKING:
     from consumer.mail_hosts.learning import Learner
 
-# The first look comes that late, too: a rewrite that fails is not tried again in a circle.
 LOOK_SECS: Final = 3_600.0
 PRUNE_SECS: Final = 86_400.0
 DISK_SECS: Final = 300.0
@@ -37,7 +38,8 @@ class _Ended(Exception):  # noqa: N818 - no error: the worker ends between two s
 class Upkeep:
     """Looks every hour whether something is due, on a thread of its own, between two batches.
 
-    What the disk has free is noted more often, and at once: a disk fills within an hour.
+    What the disk has free is noted more often, and at once: a disk fills within an hour. As often
+    it is looked whether the file is to be rewritten: one that was asked for before a restart is.
 
     Args:
         warehouse: the worker's.
@@ -99,6 +101,9 @@ class Upkeep:
             learn_at = time.monotonic() + self._learn_secs
         try:
             while not self._ended.wait(min(disk_at, learn_at, look_at) - time.monotonic()):
+                if self._is_rewrite_due() and self._prepare_rewrite():
+                    self._on_rewrite_due()
+                    return
                 if time.monotonic() >= disk_at:
                     self._note_disk()
                     disk_at = time.monotonic() + self._disk_secs
@@ -111,14 +116,28 @@ class Upkeep:
                 if self._is_prune_due():
                     self._prune()
                 self._compact()
-                if self._warehouse.erased.is_due(after=self._after):
-                    self._log.info("file to be rewritten", why="erased addresses")
-                    self._on_rewrite_due()
-                    return
         except _Ended:
             return
         except CommitOutcomeUnknown:
             self._on_broken()
+
+    def _is_rewrite_due(self) -> bool:
+        pending = read_pending(self._warehouse.place)
+        if pending is None:
+            return self._warehouse.erased.is_due(after=self._after)
+        return datetime.now(UTC) >= pending.due_at
+
+    def _prepare_rewrite(self) -> bool:
+        """Whether the worker should drain for it; without room there is no use in that."""
+        place = self._warehouse.place
+        try:
+            prepare(place)
+        except WarehouseFull as error:
+            pending = read_pending(place)
+            retry_at = pending and f"{pending.due_at:%Y-%m-%dT%H:%M:%SZ}"
+            self._log.warning("file not rewritten", error=str(error), retry_at=retry_at)
+            return False
+        return True
 
     def _note_disk(self) -> None:
         try:

@@ -20,11 +20,10 @@ def backup(folder: Path, is_json: bool, config: Path | None, warehouse: Path | N
     To restore, start on the copy: sources are read on from the positions in it, and what comes
     again is recognised. The copy holds the key, so keep it as you keep the warehouse.
     """
-    with (
-        opened(config, warehouse, create=False) as access,
-        show_progress("backing up") as on_progress,
-    ):
-        result = access.back_up(folder, on_progress=on_progress)
+    with opened(config, warehouse, create=False) as access:
+        click.echo(f"backing up {access.estimates().backup}", err=True)
+        with show_progress("backing up") as on_progress:
+            result = access.back_up(folder, on_progress=on_progress)
     if is_json:
         click.echo(json.dumps(asdict(result)))
         return

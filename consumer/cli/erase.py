@@ -1,11 +1,9 @@
 """`duckpost erase`: one address out of everything."""
 
 import json
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -16,10 +14,9 @@ from consumer.cli.progress import show_progress
 from consumer.errors import WarehouseError
 from consumer.settings import load_settings
 from consumer.warehouse.erased import ErasedList
+from consumer.warehouse.erasure import ErasureResult
+from consumer.warehouse.estimates import Estimate
 from consumer.warehouse.place import Place
-
-_REWRITE_SECS: Final = 3_600.0
-_LOOK_SECS: Final = 0.2
 
 
 @click.command()
@@ -46,13 +43,18 @@ def erase(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     shown = to_safe_text(normalise(address))
     if not yes:
         click.confirm(f"Erase {shown} for good?", abort=True)
+    failed: WarehouseError | None = None
     with opened(config, warehouse, create=False) as access:
         place = Place(access.path)
         with show_progress("erasing") as on_progress:
             result = access.erase(address, on_progress=on_progress)
+        estimate = access.estimates().rewrite
         if is_now:
-            access.rewrite()
-            _wait_for_rewrite(place, access.secret)
+            click.echo(f"rewriting {estimate}", err=True)
+            try:
+                access.rewrite()
+            except WarehouseError as error:
+                failed = error  # what was erased is told first
         since = ErasedList(place.erased, access.secret).pending_since
     copies = sorted(str(path) for path in place.file.parent.glob(f"{place.file.name}.before-*"))
     due = since and since + timedelta(days=settings.privacy.erase_rewrite_days)
@@ -60,34 +62,39 @@ def erase(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
         told = {
             **asdict(result),
             "rewrite_due_at": due.isoformat() if due else None,
+            "rewrite_failed": str(failed) if failed else None,
             "copies": copies,
         }
         click.echo(json.dumps(told))
-        return
+    else:
+        _tell(result, due, estimate, copies, is_now=is_now)
+    if failed is not None:
+        raise failed
+
+
+def _tell(
+    result: ErasureResult,
+    due: datetime | None,
+    estimate: Estimate,
+    copies: list[str],
+    *,
+    is_now: bool,
+) -> None:
     click.echo(
         f"{result.hidden} stands in its place: {result.events} events, {result.others} other rows, "
         f"{result.frames} batches in {result.files} archive files"
     )
     if due is None:
         click.echo("the file was rewritten: the address is in it no more")
+    elif is_now:
+        click.echo("no query finds it; its last bytes are in the file until that is rewritten")
     else:
         click.echo(
             "no query finds it; its last bytes leave the file when a running worker rewrites it, "
-            f"from {max(due, datetime.now(UTC)):%F %R} UTC on, or with --now"
+            f"from {max(due, datetime.now(UTC)):%F %R} UTC on, or with --now: {estimate}"
         )
     if result.unread:
         click.echo(f"{result.unread} places in the archive could not be read, nor looked into")
     for copy in copies:
         click.echo(f"left as it is, and may hold it: {copy}")
     click.echo("backups hold it as well; so may the sources (queues, buckets) and SES itself")
-
-
-def _wait_for_rewrite(place: Place, secret: bytes) -> None:
-    """Wait until a worker has rewritten its file; without one it is done already."""
-    deadline = time.monotonic() + _REWRITE_SECS
-    while ErasedList(place.erased, secret).pending_since is not None:
-        if time.monotonic() >= deadline:
-            raise WarehouseError(
-                f"the worker has not rewritten {place.file} within an hour: its log says why"
-            )
-        time.sleep(_LOOK_SECS)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from consumer.cli.ctrl_c import ctrl_c_ends
 from consumer.door.access import Access, open_access
 from consumer.errors import UsageError
 from consumer.settings import Settings, load_settings
@@ -68,7 +69,8 @@ def opened(
         options, settings.classification, takes_rules=takes_rules, on_recovery=tell_recovery
     )
     try:
-        yield access
+        with ctrl_c_ends(access.interrupt):
+            yield access
     finally:
         access.close()
 

@@ -28,6 +28,8 @@ from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.upkeep import Upkeep
 from consumer.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.estimates import Estimate, estimate_rewrite
+from consumer.warehouse.pending_rewrite import read_pending
 from consumer.warehouse.rewriting import rewrite
 from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
 
@@ -57,21 +59,40 @@ def run(config: Path | None, warehouse: Path | None) -> None:
         # A thread still holds envelopes and perhaps the writer: they are not acked, so leaving
         # like a crash is safe, and closing under its feet is not.
         os._exit(EXIT_FAILED)
+    if end is not End.REWRITE:
+        file.close()
+        return
+    estimate = estimate_rewrite(file)
     file.close()
-    if end is End.REWRITE:
-        _rewrite(file)
+    _rewrite(file, estimate)
 
 
-def _rewrite(file: Warehouse) -> None:
-    """Rewrite the file while no source receives, and start the same command anew."""
+def _rewrite(file: Warehouse, estimate: Estimate) -> None:
+    """Rewrite the file while no source receives, and start the same command anew.
+
+    A signal meanwhile ends the worker after it.
+    """
     log = structlog.get_logger()
+    is_asked_to_end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: is_asked_to_end.set())
+    log.info(
+        "file to be rewritten",
+        why="erased addresses",
+        bytes=estimate.bytes,
+        about_secs=round(estimate.seconds),
+    )
     began = time.monotonic()
     try:
         rewrite(file.place, file.options)
     except WarehouseError as error:
-        log.error("file not rewritten", error=str(error))  # noqa: TRY400 - the message is whole
+        pending = read_pending(file.place)
+        retry_at = pending and f"{pending.due_at:%Y-%m-%dT%H:%M:%SZ}"
+        log.error("file not rewritten", error=str(error), retry_at=retry_at)  # noqa: TRY400 - the message is whole
     else:
         log.info("file rewritten", secs=round(time.monotonic() - began, 1))
+    if is_asked_to_end.is_set():
+        return
     # the same command line again, as when a worker replaces itself
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ)  # noqa: S606
 
@@ -152,7 +173,7 @@ def _work(file: Warehouse, settings: Settings) -> End:
             log.info("listening", url=f"postgresql://{host}:{port}/duckpost")
         socket_path = file.place.socket
         stack.callback(socket_path.unlink, missing_ok=True)
-        stack.enter_context(Listener(app, door.bind(socket_path)))
+        stack.enter_context(door.listen(app, socket_path))
         for name, why in find_broken_views(OpenedWarehouse(file)).items():
             log.warning("own view broken", view=f"my.{name}", error=why)
         if not file.is_history_judged:

@@ -99,7 +99,7 @@ def run_demo(
             door_app = door.to_app(OpenedWarehouse(opened), on_broken=worker.break_off)
             stack.callback(opened.place.socket.unlink, missing_ok=True)
             with (
-                Listener(door_app, door.bind(opened.place.socket)),
+                door.listen(door_app, opened.place.socket),
                 Listener(health.to_app(telemetry), metrics),
                 opening.open_endpoint(
                     settings.endpoint,

@@ -22,12 +22,13 @@ from consumer.warehouse import (
 )
 from consumer.warehouse.backup import BackupResult, back_up
 from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.estimates import Estimates, estimate_backup, estimate_rewrite
 from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.reclassification import Reclassification, reclassify
 from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.retention import PruneResult, Retention, prune
-from consumer.warehouse.rewriting import rewrite
+from consumer.warehouse.rewriting import prepare, rewrite
 from consumer.warehouse.rule_files import RuleFiles
 from consumer.warehouse.ses_suppressions import Listed, keep_list
 
@@ -136,11 +137,19 @@ class Access(Protocol):
         """Keep what AWS said beside our figures, in place of what it said of the same days."""
         ...
 
-    def rewrite(self) -> None:
-        """Have the file rewritten, at once or, in a worker, as soon as that has drained.
+    def estimates(self) -> Estimates:
+        """Say how long a backup and a rewrite would take."""
+        ...
 
-        The warehouse is closed after it.
+    def rewrite(self) -> None:
+        """Have the file rewritten; returns when it is, and the warehouse is closed then.
+
+        Raises `WarehouseError` when it was not, and says what happens next.
         """
+        ...
+
+    def interrupt(self) -> bool:
+        """End what this process itself has DuckDB run; whether anything did. From any thread."""
         ...
 
     def close(self) -> None:
@@ -192,9 +201,9 @@ class OpenedWarehouse:
         """Forget payloads in quarantine."""
         return self._warehouse.drop_quarantined(sha256s)
 
-    def change_own(self, sql: str) -> str:
-        """Make or drop something in the schema `my`."""
-        return self._warehouse.change_own(sql)
+    def change_own(self, sql: str, *, interruption: Interruption | None = None) -> str:
+        """Make or drop something in the schema `my`; ``interruption`` may end it."""
+        return self._warehouse.change_own(sql, interruption=interruption)
 
     def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other."""
@@ -246,10 +255,22 @@ class OpenedWarehouse:
         """Keep what AWS said beside our figures."""
         keep(self._warehouse, found)
 
+    def estimates(self) -> Estimates:
+        """Say how long a backup and a rewrite would take."""
+        return Estimates(estimate_backup(self._warehouse), estimate_rewrite(self._warehouse))
+
+    def prepare_rewrite(self) -> None:
+        """Remember that a rewrite is wanted, and look for room; see `rewriting.prepare`."""
+        prepare(self._warehouse.place)
+
     def rewrite(self) -> None:
         """Close the file and rewrite it."""
         self._warehouse.close()
         rewrite(self._warehouse.place, self._warehouse.options)
+
+    def interrupt(self) -> bool:
+        """End every statement of readers and users."""
+        return self._warehouse.interrupt()
 
     def close(self) -> None:
         """Close the file."""

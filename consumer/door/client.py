@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from consumer.errors import DuckpostError, QueryError, WarehouseError
 from consumer.warehouse import WriteResult
 from consumer.warehouse.backup import BackupResult
 from consumer.warehouse.erasure import ErasureResult
+from consumer.warehouse.estimates import Estimate, Estimates
+from consumer.warehouse.pending_rewrite import read_pending
 from consumer.warehouse.place import Place
 from consumer.warehouse.reclassification import Change, Reclassification
 from consumer.warehouse.reconciliations import Reconciliation
@@ -26,9 +29,12 @@ from consumer.warehouse.recount import Finding
 from consumer.warehouse.retention import PruneResult, Retention
 from consumer.warehouse.ses_suppressions import Listed
 
-PROTOCOL = 3
+PROTOCOL = 4
 CONNECT_SECS = 5.0
 SLICE_ROWS = 5_000  # the worker's own batches wait for one of these at most
+
+_LOOK_SECS = 0.2
+_BUSY = (http.client.REQUEST_TIMEOUT, http.client.SERVICE_UNAVAILABLE)
 
 OnProgress = Callable[[int, int], None]
 
@@ -122,7 +128,7 @@ class DoorClient:
 
     def change_own(self, sql: str) -> str:
         """Have the worker make or drop something in the schema `my`."""
-        return str(self._ask("POST", "/v1/own", json.dumps({"sql": sql}).encode())["name"])
+        return str(self._follow("/v1/own", {"sql": sql}, None)["name"])
 
     def verify(self, *, on_progress: OnProgress | None = None) -> list[Finding]:
         """Have the worker lay ledger, rows, marks and archive against each other."""
@@ -171,9 +177,34 @@ class DoorClient:
         """Have the worker keep what AWS said beside our figures."""
         self._ask("POST", "/v1/reconciliations", json.dumps(found.to_json()).encode())
 
+    def estimates(self) -> Estimates:
+        """Ask the worker how long a backup and a rewrite would take."""
+        told = self._ask("GET", "/v1/estimates")
+        return Estimates(**{name: Estimate(**one) for name, one in told.items()})
+
     def rewrite(self) -> None:
-        """Have the worker drain, rewrite its file and start anew; returns before it does."""
+        """Have the worker drain, rewrite its file and start anew; returns when it has rewritten it.
+
+        It replaces its process by the same command, so that its number stays.
+        """
+        place = Place(self.path)
         self._ask("POST", "/v1/rewrite", b"{}")
+        while (pending := read_pending(place)) is not None:
+            if pending.why:
+                raise WarehouseError(
+                    f"the file was not rewritten: {pending.why} The worker goes on, and tries "
+                    f"again from {pending.due_at:%F %R} UTC on, or when asked to."
+                )
+            if not _is_running(self.pid):
+                raise WarehouseError(
+                    f"the worker (PID {self.pid}) ended before the file was rewritten. Start it "
+                    "again: it does so then."
+                )
+            time.sleep(_LOOK_SECS)
+
+    def interrupt(self) -> bool:
+        """Nothing runs here: the worker ends what is asked once its connection is gone."""
+        return False
 
     def close(self) -> None:
         """Nothing is kept open between calls."""
@@ -235,11 +266,25 @@ class DoorClient:
         return response
 
 
+def _is_running(pid: int) -> bool:
+    """Whether the worker is there; it runs as this user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _to_error(response: http.client.HTTPResponse) -> DuckpostError:
     body = response.read()
     try:
         return _to_fault(json.loads(body))
     except (ValueError, KeyError, TypeError):
+        if response.status in _BUSY:
+            return WarehouseError(
+                "the worker has too much else to do: it took no more connections, or the command "
+                "was too slow for it. Give it again."
+            )
         return WarehouseError(f"the worker answered {response.status}: see its log")
 
 

@@ -9,34 +9,37 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consumer.batch import Batch
 from consumer.door.access import OpenedWarehouse
+from consumer.door.bodies import LIMITS, MAX_WRITE_BYTES, received
 from consumer.door.client import PROTOCOL, short_address
 from consumer.door.query import Query
 from consumer.door.work import OnProgress, PatientStream, stream_work
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
+from consumer.listener import Listener
+from consumer.sources.http_protocol import make_protocol
+from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.retention import Retention
 from consumer.warehouse.ses_suppressions import Listed
 
 MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
-MOST_WRITERS = 2  # bodies held in memory at once; one is committed while the next comes in
-MAX_WRITE_BYTES = 256 * 1024 * 1024
-MAX_QUERY_BYTES = 4 * 1024 * 1024
+MOST_WRITERS = 2  # batches held in memory at once; one is committed while the next is read
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 
@@ -60,6 +63,11 @@ def bind(path: Path) -> socket.socket:
     return bound
 
 
+def listen(app: Starlette, path: Path) -> Listener:
+    """Make the listener of the door at ``path``; whoever enters it starts it."""
+    return Listener(app, bind(path), protocol=make_protocol(LIMITS))
+
+
 def to_app(
     opened: OpenedWarehouse,
     *,
@@ -75,6 +83,7 @@ def to_app(
     return Starlette(
         routes=[
             Route("/v1/about", door.about),
+            Route("/v1/estimates", door.estimates),
             Route("/v1/query", door.query, methods=["POST"]),
             Route("/v1/write", door.write, methods=["POST"]),
             Route("/v1/quarantine/drop", door.drop, methods=["POST"]),
@@ -93,6 +102,7 @@ def to_app(
             DuckpostError: door.answer_fault,
             ValueError: _answer_misuse,
             KeyError: _answer_misuse,
+            ClientDisconnect: _hang_up,
         },
     )
 
@@ -127,7 +137,7 @@ class _Door:
         )
 
     async def query(self, request: Request) -> Response:
-        asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+        asked = await self._receive(request)
         try:
             async with asyncio.timeout(READER_WAIT_SECS):
                 await self._readers.acquire()
@@ -139,24 +149,24 @@ class _Door:
         return PatientStream(query.answer(first), media_type=ARROW_STREAM)
 
     async def write(self, request: Request) -> Response:
-        async with self._writers:
-            body = await _read_body(request, MAX_WRITE_BYTES)
-            head, _, rest = body.partition(b"\n")
-            replaces = json.loads(head)["replaces"]
-            result = await run_in_threadpool(_write, self._opened, rest, replaces)
+        async with self._turn_to_write(request) as body:
+            result = await run_in_threadpool(_write, self._opened, body)
         return JSONResponse(result)
 
     async def drop(self, request: Request) -> Response:
-        async with self._writers:
-            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
+        async with self._turn_to_write(request) as body:
+            asked = json.load(body)
             dropped = await run_in_threadpool(self._opened.drop_quarantined, asked["sha256s"])
         return JSONResponse({"dropped": dropped})
 
     async def change_own(self, request: Request) -> Response:
-        async with self._writers:
-            asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
-            name = await run_in_threadpool(self._opened.change_own, asked["sql"])
-        return JSONResponse({"name": name})
+        sql = (await self._receive(request))["sql"]
+        interruption = Interruption()
+
+        def work(_on_progress: OnProgress) -> dict[str, Any]:
+            return {"name": self._opened.change_own(sql, interruption=interruption)}
+
+        return stream_work(work, on_fault=self._note_fault, interruption=interruption)
 
     async def verify(self, _request: Request) -> Response:
         def work(on_progress: OnProgress) -> dict[str, Any]:
@@ -166,7 +176,7 @@ class _Door:
         return stream_work(work, on_fault=self._note_fault)
 
     async def back_up(self, request: Request) -> Response:
-        folder = Path(json.loads(await _read_body(request, MAX_QUERY_BYTES))["folder"])
+        folder = Path((await self._receive(request))["folder"])
 
         def work(on_progress: OnProgress) -> dict[str, Any]:
             return asdict(self._opened.back_up(folder, on_progress=on_progress))
@@ -174,7 +184,7 @@ class _Door:
         return stream_work(work, on_fault=self._note_fault)
 
     async def erase(self, request: Request) -> Response:
-        address = json.loads(await _read_body(request, MAX_QUERY_BYTES))["address"]
+        address = (await self._receive(request))["address"]
 
         def work(on_progress: OnProgress) -> dict[str, Any]:
             return asdict(self._opened.erase(address, on_progress=on_progress))
@@ -182,7 +192,7 @@ class _Door:
         return stream_work(work, on_fault=self._note_fault)
 
     async def prune(self, request: Request) -> Response:
-        asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+        asked = await self._receive(request)
         retention, is_dry_run = Retention(**asked["retention"]), asked["is_dry_run"]
 
         def work(on_progress: OnProgress) -> dict[str, Any]:
@@ -193,7 +203,7 @@ class _Door:
         return stream_work(work, on_fault=self._note_fault)
 
     async def reclassify(self, request: Request) -> Response:
-        is_dry_run = json.loads(await _read_body(request, MAX_QUERY_BYTES))["is_dry_run"]
+        is_dry_run = (await self._receive(request))["is_dry_run"]
 
         def work(on_progress: OnProgress) -> dict[str, Any]:
             done = self._opened.reclassify(is_dry_run=is_dry_run, on_progress=on_progress)
@@ -202,16 +212,16 @@ class _Door:
         return stream_work(work, on_fault=self._note_fault)
 
     async def lift_suppression(self, request: Request) -> Response:
-        async with self._writers:
-            asked = json.loads(await _read_body(request, MAX_QUERY_BYTES))
+        async with self._turn_to_write(request) as body:
+            asked = json.load(body)
             await run_in_threadpool(
                 self._opened.lift_suppression, asked["recipient"], asked["note"]
             )
         return JSONResponse({})
 
     async def keep_ses_list(self, request: Request) -> Response:
-        async with self._writers:
-            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
+        async with self._turn_to_write(request) as body:
+            asked = json.load(body)
             listed = [
                 Listed(recipient, reason, datetime.fromisoformat(updated_at))
                 for recipient, reason, updated_at in asked["listed"]
@@ -222,17 +232,32 @@ class _Door:
         return JSONResponse({})
 
     async def keep_reconciliation(self, request: Request) -> Response:
-        async with self._writers:
-            asked = json.loads(await _read_body(request, MAX_WRITE_BYTES))
-            found = Reconciliation.parse(asked)
+        async with self._turn_to_write(request) as body:
+            found = Reconciliation.parse(json.load(body))
             await run_in_threadpool(self._opened.keep_reconciliation, found)
         return JSONResponse({})
+
+    async def estimates(self, _request: Request) -> Response:
+        return JSONResponse(asdict(await run_in_threadpool(self._opened.estimates)))
 
     async def rewrite(self, _request: Request) -> Response:
         if self._on_rewrite is None:
             raise UsageError("this worker does not rewrite its file; stop it and try again")
+        await run_in_threadpool(self._opened.prepare_rewrite)
         self._on_rewrite()
         return JSONResponse({})
+
+    async def _receive(self, request: Request) -> dict[str, Any]:
+        async with received(request, self._opened.path.parent) as body:
+            asked: dict[str, Any] = json.load(body)
+        return asked
+
+    @asynccontextmanager
+    async def _turn_to_write(self, request: Request) -> AsyncGenerator[IO[bytes], None]:
+        """Yield the request's body when it is its turn, which it waits for once it has all come."""
+        folder = self._opened.path.parent
+        async with received(request, folder, most_bytes=MAX_WRITE_BYTES) as body, self._writers:
+            yield body
 
     async def answer_fault(self, _request: Request, error: Exception) -> Response:
         self._note_fault(error)
@@ -244,18 +269,15 @@ class _Door:
             self._on_broken()
 
 
-def _write(opened: OpenedWarehouse, data: bytes, replaces: list[str]) -> dict[str, object]:
-    result = opened.write(Batch.from_bytes(data), replaces=replaces)
+def _write(opened: OpenedWarehouse, body: IO[bytes]) -> dict[str, object]:
+    replaces = json.loads(body.readline())["replaces"]
+    result = opened.write(Batch.from_bytes(body.read()), replaces=replaces)
     return {**asdict(result), "batch_id": str(result.batch_id)}
 
 
-async def _read_body(request: Request, most_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise UsageError(f"a request to the worker may have {most_bytes} bytes at most")
-    return bytes(body)
+async def _hang_up(_request: Request, _error: Exception) -> Response:
+    """The client went away before it had said all: nobody is there to answer."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _answer_misuse(_request: Request, error: Exception) -> Response:

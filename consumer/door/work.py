@@ -19,11 +19,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from consumer.errors import DuckpostError
+from consumer.warehouse.interruption import Interruption
 
 OnProgress = Callable[[int, int], None]
 
 HEARTBEAT_SECS: Final = 0.5
 STALLED_SECS: Final = 60.0
+INTERRUPT_SECS: Final = 0.1
 
 
 class _Cancelled(Exception):  # noqa: N818 - nobody is there any more to see an error
@@ -49,10 +51,17 @@ class PatientStream(StreamingResponse):
 
 
 def stream_work(
-    work: Callable[[OnProgress], dict[str, Any]], *, on_fault: Callable[[DuckpostError], None]
+    work: Callable[[OnProgress], dict[str, Any]],
+    *,
+    on_fault: Callable[[DuckpostError], None],
+    interruption: Interruption | None = None,
 ) -> StreamingResponse:
-    """Answer with the progress and the result of ``work``, which runs on a thread of its own."""
-    return PatientStream(_Work(work, on_fault).tell(), media_type="application/x-ndjson")
+    """Answer with the progress and the result of ``work``, which runs on a thread of its own.
+
+    ``interruption`` ends what has no steps: one long statement of DuckDB's.
+    """
+    told = _Work(work, on_fault, interruption).tell()
+    return PatientStream(told, media_type="application/x-ndjson")
 
 
 class _Work:
@@ -62,15 +71,18 @@ class _Work:
         self,
         work: Callable[[OnProgress], dict[str, Any]],
         on_fault: Callable[[DuckpostError], None],
+        interruption: Interruption | None,
     ) -> None:
         self._work = work
         self._on_fault = on_fault
+        self._interruption = interruption
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
         self._is_cancelled = threading.Event()
 
     async def tell(self) -> AsyncIterator[bytes]:
         """Start the work and yield its lines; cancel it when nobody takes them any more."""
-        threading.Thread(target=self._run, name="door work", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="door work", daemon=True)
+        thread.start()
         line: dict[str, Any] = {}
         try:
             while not line.keys() & {"result", "fault"}:
@@ -78,6 +90,9 @@ class _Work:
                 yield json.dumps(line).encode() + b"\n"
         finally:
             self._is_cancelled.set()
+            if self._interruption is not None:
+                ending = [thread, self._interruption]
+                threading.Thread(target=_interrupt, args=ending, daemon=True).start()
 
     def _next(self) -> dict[str, Any]:
         try:
@@ -107,3 +122,10 @@ class _Work:
             with suppress(queue.Full):
                 self._lines.put(last, timeout=HEARTBEAT_SECS)
                 return
+
+
+def _interrupt(thread: threading.Thread, interruption: Interruption) -> None:
+    """Ask again until it has ended: DuckDB forgets an interruption between two statements."""
+    while thread.is_alive():
+        interruption.ask()
+        thread.join(INTERRUPT_SECS)

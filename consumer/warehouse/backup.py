@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from consumer.errors import UsageError, WarehouseError
+from consumer.errors import CommitOutcomeUnknown, UsageError, WarehouseError
 from consumer.warehouse.archive import list_files
 from consumer.warehouse.copies import copy_file, require_room, sum_sizes
+from consumer.warehouse.estimates import BACKUP, note_rate
 from consumer.warehouse.place import Place
 from consumer.warehouse.warehouse import Warehouse
 
@@ -84,7 +85,7 @@ def back_up(
     copied = _Copied(total, on_progress)
     try:
         # an erasure gives files of the archive other names: not while they are copied
-        with _as_fault(folder), warehouse.erasing, _Copier() as copier:
+        with _as_fault(folder), warehouse.alone(lambda: copied.count(0)), _Copier() as copier:
             copy.archive.mkdir(mode=0o700, parents=True)
             unfinished.chmod(0o700)
             # 2
@@ -124,7 +125,20 @@ def back_up(
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    _note_rate(warehouse, result)
     return result
+
+
+def _note_rate(warehouse: Warehouse, result: BackupResult) -> None:
+    try:
+        warehouse.change(
+            "noting a backup's rate",
+            lambda connection: note_rate(connection, BACKUP, result.bytes, result.seconds),
+        )
+    except CommitOutcomeUnknown:
+        raise
+    except WarehouseError:
+        pass  # the backup is whole; the next one's estimate is a guess again
 
 
 @contextmanager

@@ -86,7 +86,9 @@ def erase(
     if address.domain is None or address.text == address.hidden:
         raise UsageError(f"{address.text!r} is no address to erase; name one such as a@example.com")
     eraser = Eraser(address)
-    with warehouse.erasing:  # another one at work would take this one's new files for leftovers
+    tell = on_progress or _keep_quiet
+    # another one at work would take this one's new files for leftovers
+    with warehouse.alone(lambda: tell(0, 1)):
         with warehouse.held():  # 1
             warehouse.erased.add(address)
             warehouse.start_archive_file()
@@ -95,7 +97,7 @@ def erase(
             "erasing from quarantine", lambda connection: _erase_quarantine(connection, eraser)
         )
         others += _erase_tables(warehouse, eraser)
-        frames, files, unread = _erase_archive(warehouse, eraser, on_progress)  # 4
+        frames, files, unread = _erase_archive(warehouse, eraser, tell)  # 4
         warehouse.checkpoint()
     return ErasureResult(address.hidden, events, others, frames, files, unread)
 
@@ -230,7 +232,7 @@ def _erase_cell(value: Any, eraser: Eraser) -> Any:  # noqa: ANN401 - whatever a
 
 
 def _erase_archive(
-    warehouse: "Warehouse", eraser: Eraser, on_progress: OnProgress | None
+    warehouse: "Warehouse", eraser: Eraser, tell: OnProgress
 ) -> tuple[int, int, int]:
     folder = warehouse.place.archive
     for file in list_files(folder):
@@ -247,8 +249,7 @@ def _erase_archive(
             changed_files += bool(changed)
             unread += torn
         done += size
-        if on_progress is not None:
-            on_progress(done, total)
+        tell(done, total)
     return frames, changed_files, unread
 
 
@@ -354,6 +355,10 @@ def _to_condition(column: str, eraser: Eraser) -> str:
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _keep_quiet(_done: int, _total: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -17,10 +17,16 @@ FROZEN: Final = f"{_VALUE}'rollups_frozen_until'"
 ARCHIVE_FROM: Final = f"{_VALUE}'archive_from'"
 
 
-def put_fact(connection: "duckdb.DuckDBPyConnection", name: str, value: str) -> None:
-    """Note a fact inside the caller's transaction, in the place of what it was."""
-    connection.execute("delete from warehouse_facts where name = ?", [name])
-    connection.execute("insert into warehouse_facts values (?, ?)", [name, value])
+def put_fact(
+    connection: "duckdb.DuckDBPyConnection", name: str, value: str, *, catalog: str | None = None
+) -> None:
+    """Note a fact inside the caller's transaction, in the place of what it was.
+
+    ``catalog`` names another file than the connection's own, attached to it.
+    """
+    table = f"{catalog}.main.warehouse_facts" if catalog else "warehouse_facts"
+    connection.execute(f"delete from {table} where name = ?", [name])
+    connection.execute(f"insert into {table} values (?, ?)", [name, value])
 
 
 def read_instant(values: Iterable[str]) -> datetime | None:

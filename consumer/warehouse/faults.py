@@ -71,6 +71,17 @@ def to_open_fault(error: duckdb.Error, path: Path) -> WarehouseError:
 
 
 @contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` again, which DuckDB's client makes a ``RuntimeError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Translate what a statement before the COMMIT raises; the caller rolls back.
 
@@ -78,7 +89,8 @@ def translated(doing: str) -> Iterator[None]:
     writer meets is left to the next start, which mends or rebuilds.
     """
     try:
-        yield
+        with ended_by_ctrl_c():
+            yield
     except duckdb.FatalException as error:
         raise CommitOutcomeUnknown(f"{doing} failed for good: {error}") from error
     except duckdb.OutOfMemoryException as error:

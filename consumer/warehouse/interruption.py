@@ -1,7 +1,8 @@
 """How another thread ends a statement: its reader went away, or the worker leaves."""
 
 import threading
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 
@@ -9,23 +10,32 @@ from consumer.errors import QueryError
 
 
 class Interruption:
-    """Watches one cursor at a time; once asked for, every statement of it ends with `QueryError`.
-
-    A context manager around the cursor's use: what is asked before or after that is no fault.
-    """
+    """Ends one cursor's work; once asked for, every statement of it ends with `QueryError`."""
 
     def __init__(self) -> None:
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._is_asked = False
 
-    def watch(self, cursor: duckdb.DuckDBPyConnection) -> Self:
-        """Take the cursor that is about to be used; raises `QueryError` when it is too late."""
+    @contextmanager
+    def watch(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Be about this cursor for as long as it is used: what is asked later is no fault.
+
+        Raises `QueryError` when it was asked for before.
+        """
         with self._lock:
-            if self._is_asked:
-                raise QueryError("interrupted before it began")
+            self._refuse_asked()
             self._cursor = cursor
-        return self
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._cursor = None
+
+    def refuse_asked(self) -> None:
+        """Raise `QueryError` once it was asked for: there is no use in beginning."""
+        with self._lock:
+            self._refuse_asked()
 
     def ask(self) -> bool:
         """Interrupt what runs; whether anything did.
@@ -38,9 +48,31 @@ class Interruption:
                 self._cursor.interrupt()
             return self._cursor is not None
 
-    def __enter__(self) -> Self:
-        return self
+    def _refuse_asked(self) -> None:
+        if self._is_asked:
+            raise QueryError("interrupted before it began")
 
-    def __exit__(self, *_: object) -> None:
+
+class Running:
+    """Everything that runs on cursors of one warehouse just now, beside the writer."""
+
+    def __init__(self) -> None:
+        self._all: set[Interruption] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def noted(self, interruption: Interruption) -> Iterator[None]:
+        """Know of it for as long as its cursor is used."""
         with self._lock:
-            self._cursor = None
+            self._all.add(interruption)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._all.discard(interruption)
+
+    def ask(self) -> bool:
+        """Interrupt all of it; whether anything ran. Like `Interruption.ask`, to be asked again."""
+        with self._lock:
+            known = list(self._all)
+        return sum(one.ask() for one in known) > 0  # every one of them is asked

@@ -66,6 +66,11 @@ class Place:
         return self.file.with_suffix(".erased")
 
     @property
+    def rewrite(self) -> Path:
+        """There while a rewrite of the file was asked for and is not done."""
+        return self.file.with_suffix(".rewrite")
+
+    @property
     def archive(self) -> Path:
         """The payloads, an hour a file."""
         return self.file.with_suffix(".archive")
@@ -104,7 +109,7 @@ class Place:
 
     def clear_leftovers(self) -> None:
         """Delete what a killed creation left: files named after a process that is gone."""
-        names = "|".join(re.escape(path.name) for path in (self.file, self.key))
+        names = "|".join(re.escape(path.name) for path in (self.file, self.key, self.rewrite))
         unfinished = re.compile(rf"\.(?:{names})\.(\d+)\.new(?:\..+)?")
         for path in self.file.parent.glob(".*.new*"):
             found = unfinished.fullmatch(path.name)

@@ -1,15 +1,23 @@
-"""The writer's lock: whoever asked first is next, so that long work done in slices blocks nobody.
+"""Whose turn it is: with the writer, a slice at a time, and with work that nothing may run beside.
 
 Python's own lock goes to whichever thread is fastest, often the one that just let go of it.
 """
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Final
+
+_ASK_SECS: Final = 0.2
 
 
 class Turns:
-    """A lock that a thread may take again while it has it, and that is handed on in order."""
+    """The writer's lock: whoever asked first is next, so that work done in slices blocks nobody.
+
+    A thread may take it again while it has it.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -56,3 +64,24 @@ class Turns:
         self._owner = 0 if self._waiting else None
         if self._waiting:
             self._waiting.popleft().set()
+
+
+class Alone:
+    """Lets one of several kinds of long work run at a time: what one looks through stays as it is.
+
+    They are an erasure, a backup, and a change in the schema `my`: a table that is being made while
+    an address is erased would have it, and an erasure gives files of the archive other names.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def __call__(self, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Wait for the work before; ``on_wait`` is called meanwhile, and what it raises ends it."""
+        while not self._lock.acquire(timeout=_ASK_SECS):
+            on_wait()
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -1,7 +1,6 @@
 """The warehouse: the one door to the file, for writing and for reading."""
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -18,10 +17,8 @@ from consumer.addresses import parse_address
 from consumer.batch import Batch, BatchBuilder
 from consumer.erasure import Hider
 from consumer.errors import (
-    CommitOutcomeUnknown,
     QueryError,
     SettingsError,
-    WarehouseDamaged,
     WarehouseError,
     WarehouseFull,
 )
@@ -30,11 +27,10 @@ from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.domains import Domains
 from consumer.warehouse.erased import ErasedList
-from consumer.warehouse.faults import to_query_fault, translated
-from consumer.warehouse.interruption import Interruption
+from consumer.warehouse.faults import ended_by_ctrl_c, to_query_fault, translated
+from consumer.warehouse.interruption import Interruption, Running
 from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.mail_hosts import Answer, keep_answers
-from consumer.warehouse.memory import Memory
 from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
@@ -43,12 +39,15 @@ from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
 from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, read_machine_rules
 from consumer.warehouse.schema import enforce
-from consumer.warehouse.turns import Turns
+from consumer.warehouse.transaction import Transactions
+from consumer.warehouse.turns import Alone, Turns
 from consumer.warehouse.write import Standing, WriteResult, write_batch
 
 T = TypeVar("T")
 
 _READ_ROWS = 10_000
+_END_SECS = 5.0
+_ASK_SECS = 0.05
 _HAS_GAPS = """
 select exists (
     select 1 from ledger
@@ -65,7 +64,8 @@ class Warehouse:
         self._place = place
         self.options = options
         self._lock = Turns()
-        self.erasing = threading.Lock()
+        self.alone = Alone()
+        self._running = Running()
         self._open()
 
     def _open(self) -> None:
@@ -78,13 +78,12 @@ class Warehouse:
         self.hider = Hider(self.secret) if self.is_hashed else None
         self._connection, self.upgrade = connect(self._place, self.options)
         self._take_up_rules()
-        self._memory = Memory(self._connection)
+        self._transactions = Transactions(self._connection, self._lock, self._place)
         self.erased = ErasedList(self._place.erased, self.secret)
         self._archive = Archive(self._place.archive) if self.options.archive else None
         ((has_gaps,),) = self._connection.execute(_HAS_GAPS).fetchall()
         if has_gaps:
             self._place.gaps.touch(mode=0o600)
-        self._lost: CommitOutcomeUnknown | None = None
         self._publication: Publication | None = None
 
     def _take_up_rules(self) -> None:
@@ -142,7 +141,9 @@ class Warehouse:
                     "the two, one has its recipients hashed. Start that command again."
                 )
             batch = self.erased.screen(batch)
-            with self._transaction(f"writing batch {batch.batch_id} of {batch.source}"):
+            with self._transactions.on_writer(
+                self._connection, f"writing batch {batch.batch_id} of {batch.source}"
+            ):
                 result = write_batch(
                     self._connection,
                     batch,
@@ -172,20 +173,27 @@ class Warehouse:
                 self.write(replace(batch, frame=frame), replaces=names)
             return len(held)
 
-    def change_own(self, sql: str) -> str:
+    def change_own(self, sql: str, *, interruption: Interruption | None = None) -> str:
         """Run one statement that makes or drops something in the schema `my`; returns its name.
 
-        Raises `QueryError` for any other statement, and for what DuckDB refuses.
+        It may take as long as it likes: batches are written meanwhile. ``interruption`` ends it
+        from another thread, and so does `interrupt`.
+
+        Raises `QueryError` for any other statement, for what DuckDB refuses, and when interrupted.
         """
-        with self._lock:
-            own = parse_own(self._connection, sql)
-            with self._transaction(f"changing my.{own.name}"):
-                try:
-                    apply_own(self._connection, own)
-                except duckdb.FatalException:
-                    raise
-                except duckdb.Error as error:
-                    raise to_query_fault(error) from error
+        asked = interruption or Interruption()
+        with (
+            self._running.noted(asked),
+            self.alone(asked.refuse_asked),
+            self._transactions.beside_writer("changing the schema my", asked) as cursor,
+        ):
+            own = parse_own(cursor, sql)
+            try:
+                apply_own(cursor, own)
+            except duckdb.FatalException:
+                raise
+            except duckdb.Error as error:
+                raise to_query_fault(error) from error
         # readers need not wait for the worker's next start to see it
         if self._publication is not None:
             self._publication.renew()
@@ -209,19 +217,16 @@ class Warehouse:
             cursor = self._connection.cursor()
         except duckdb.Error as error:
             raise QueryError(f"the warehouse is closed: {error}") from error
-        try:
-            watched = (interruption or Interruption()).watch(cursor)
-        except QueryError:
-            cursor.close()
-            raise
-        with closing(cursor), watched:
+        asked = interruption or Interruption()
+        with closing(cursor), self._running.noted(asked), asked.watch(cursor):
             try:
                 _refuse_all_but_reading(cursor, sql)
                 cursor.execute("begin transaction read only")
-                reader = cursor.sql(sql, params=list(params) or None).to_arrow_reader(_READ_ROWS)
+                with ended_by_ctrl_c():
+                    found = cursor.sql(sql, params=list(params) or None)
+                    reader = found.to_arrow_reader(_READ_ROWS)
             except duckdb.FatalException as error:
-                self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
-                raise self._lost from error
+                raise self._transactions.lose(error) from error
             except duckdb.Error as error:
                 raise to_query_fault(error) from error
             try:
@@ -231,7 +236,7 @@ class Warehouse:
 
     def change(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
-        with self._lock, self._transaction(doing):
+        with self._lock, self._transactions.on_writer(self._connection, doing):
             return work(self._connection)
 
     def enforce(self, rules: Rules) -> None:
@@ -305,7 +310,7 @@ class Warehouse:
         """
 
         def note(error: duckdb.Error) -> None:
-            self._lost = CommitOutcomeUnknown(f"the warehouse failed for good: {error}")
+            self._transactions.lose(error)
             on_broken()
 
         self._publication = Publication(self._connection, self.secret, admit=admit, on_lost=note)
@@ -341,6 +346,10 @@ class Warehouse:
         with self._lock, translated("checkpointing"):
             self._connection.execute("checkpoint")
 
+    def interrupt(self) -> bool:
+        """End every statement of readers and users; whether any ran. Ask until none does."""
+        return self._running.ask()
+
     def reopen(self) -> None:
         """Close and open anew: for a process without readers, after an open outcome."""
         with self._lock:
@@ -349,6 +358,9 @@ class Warehouse:
 
     def close(self) -> None:
         """Close file and archive. DuckDB checkpoints as it closes."""
+        until = time.monotonic() + _END_SECS
+        while self.interrupt() and time.monotonic() < until:  # a cursor keeps the file open
+            time.sleep(_ASK_SECS)
         with self._lock:
             if self._archive is not None:
                 self._archive.close()
@@ -360,48 +372,6 @@ class Warehouse:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def _transaction(self, doing: str) -> Iterator[None]:
-        """Begin, and commit at the end; any fault before the COMMIT rolls back."""
-        if self._lost is not None:
-            raise self._lost
-        with translated(doing):
-            self._memory.make_room_to_write()
-        try:
-            with translated(doing):
-                self._connection.execute("begin transaction")
-                yield
-                self._memory.make_room_to_commit()
-        except CommitOutcomeUnknown as error:
-            self._lost = error
-            raise
-        except WarehouseDamaged as error:
-            # the next start looks at every row before it lets anybody write
-            self._place.doubt.write_text(error.fault, encoding="utf-8")
-            self._roll_back()
-            raise
-        except BaseException:
-            self._roll_back()
-            raise
-        try:
-            self._connection.execute("commit")
-        except duckdb.Error as error:
-            # Rolling back and going on in this instance doubled and lost rows of other batches.
-            self._lost = CommitOutcomeUnknown(
-                f"{doing}: the COMMIT failed, its outcome is open: {error}"
-            )
-            raise self._lost from error
-        self._memory.leave_to_readers()
-
-    def _roll_back(self) -> None:
-        try:
-            self._memory.make_room_to_commit()
-            self._connection.execute("rollback")
-        except duckdb.Error as error:
-            self._lost = CommitOutcomeUnknown(f"the warehouse cannot roll back: {error}")
-        else:
-            self._memory.leave_to_readers()
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self._place.file.parent).free

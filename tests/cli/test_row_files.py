@@ -16,7 +16,6 @@ from consumer.door import server as door
 from consumer.door.access import OpenedWarehouse
 from consumer.door.client import DoorClient
 from consumer.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
-from consumer.listener import Listener
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 EVERYTHING = """
@@ -53,7 +52,7 @@ def worker(file: Path) -> Iterator[Warehouse]:
     """The warehouse opened by somebody else, whose door is open."""
     with open_warehouse(file, SMALL) as warehouse:
         app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
-        with Listener(app, door.bind(warehouse.place.socket)):
+        with door.listen(app, warehouse.place.socket):
             yield warehouse
 
 

@@ -24,7 +24,6 @@ from consumer.envelope import Envelope
 from consumer.erasure import Hider
 from consumer.errors import SettingsError, WarehouseError
 from consumer.find import find
-from consumer.listener import Listener
 from consumer.replay import replay
 from consumer.resources import sql_folder
 from consumer.suppression.recipients import lift
@@ -315,7 +314,7 @@ def test_whoever_comes_through_the_door_hashes_too(
     hashed: Warehouse, new_letter: NewLetter
 ) -> None:
     app = door.to_app(OpenedWarehouse(hashed), on_broken=lambda: None)
-    with Listener(app, door.bind(hashed.place.socket)):
+    with door.listen(app, hashed.place.socket):
         client = DoorClient(hashed.path)
         assert client.is_hashed
         hide = Hider(client.secret)

@@ -15,7 +15,6 @@ from structlog.testing import capture_logs
 from consumer.door import server as door
 from consumer.door.client import DoorClient
 from consumer.errors import SettingsError
-from consumer.listener import Listener
 from consumer.settings import PrivacySettings, load_settings
 from consumer.upkeep import Upkeep
 from consumer.warehouse import retention
@@ -378,7 +377,7 @@ def test_it_goes_through_the_door_of_a_worker(
 ) -> None:
     desk.write(*make_month(new_letter))
     app = door.to_app(desk.access, on_broken=lambda: None)
-    with Listener(app, door.bind(desk.warehouse.place.socket)):
+    with door.listen(app, desk.warehouse.place.socket):
         client = DoorClient(desk.path)
         told = client.prune(Retention(events_days=1), is_dry_run=True)
         done = client.prune(Retention(events_days=1))

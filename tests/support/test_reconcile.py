@@ -19,7 +19,6 @@ from botocore.stub import Stubber
 from consumer.door import server as door
 from consumer.door.client import DoorClient
 from consumer.errors import SourceDenied, SourceUnavailable
-from consumer.listener import Listener
 from consumer.reconciliation import Amazon, RegionReport, Span, reconcile_region
 from consumer.reconciliation.scopes import CLOUDWATCH_METRICS, VDM_METRICS
 from consumer.sources.aws import AwsAccess
@@ -326,7 +325,7 @@ def test_a_worker_keeps_it_for_a_verb_that_comes_through_its_door(
 ) -> None:
     answers.known().vdm({"SEND": {DAY: 5}}, {}).cloudwatch([], {}, {})
     app = door.to_app(mailed.access, on_broken=lambda: None)
-    with Listener(app, door.bind(mailed.warehouse.place.socket)):
+    with door.listen(app, mailed.warehouse.place.socket):
         client = DoorClient(mailed.path)
         reconcile_region(client, lambda: answers.amazon, "eu-west-1", SPAN)
 

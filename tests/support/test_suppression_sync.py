@@ -18,7 +18,6 @@ from consumer.addresses import parse_address
 from consumer.door import server as door
 from consumer.door.client import DoorClient
 from consumer.errors import SourceDenied
-from consumer.listener import Listener
 from consumer.sources.aws import AwsAccess
 from consumer.suppression.recipients import lift
 from consumer.suppression.sync import RegionSync, SesList, find_regions, sync_region
@@ -308,7 +307,7 @@ def test_a_worker_keeps_sess_list_for_a_verb_that_comes_through_its_door(
 ) -> None:
     ses.holds("dora@example.com")
     app = door.to_app(desk.access, on_broken=lambda: None)
-    with Listener(app, door.bind(desk.warehouse.place.socket)):
+    with door.listen(app, desk.warehouse.place.socket):
         sync_region(DoorClient(desk.path), lambda: ses.list, REGION, is_applied=True)
 
     assert [{"recipient": "dora@example.com", "updated_at": LISTED_AT.replace(tzinfo=None)}] == (

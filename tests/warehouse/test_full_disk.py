@@ -65,7 +65,7 @@ def test_nothing_acknowledged_is_lost_and_writing_goes_on_when_there_is_room(
             more, refused, _ = write_till_full(warehouse, batches(1_000))
             acknowledged += more
         ballast.unlink()
-        if warehouse._lost is not None:
+        if warehouse._transactions.lost is not None:
             warehouse.reopen()
         again = warehouse.write(refused)
         assert 60 == again.inserted + again.duplicates

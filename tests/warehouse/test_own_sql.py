@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +15,11 @@ import pytest
 from consumer import health
 from consumer.checks.own_views import LOOK_SECS, OwnViews, find_broken_views
 from consumer.door.access import OpenedWarehouse
-from consumer.errors import QueryError
+from consumer.errors import CommitOutcomeUnknown, QueryError
 from consumer.listener import Listener
 from consumer.telemetry import Telemetry
 from consumer.warehouse.backup import back_up
+from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.rebuild import rebuild
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from tests.warehouse.conftest import Desk
 
 ASKED = "select n, my.twice(n) as twice, my.twice(n, 3) as thrice from my.counted"
+ENDLESS = """
+create table my.endless as
+select count(*) as n
+from range(10_000_000) as a, range(10_000_000) as b where a.range > b.range
+"""
 ANSWER = [{"n": 1, "twice": 2, "thrice": 3}]
 
 
@@ -191,4 +199,94 @@ def test_a_statement_that_fails_changes_nothing(owner: "Desk") -> None:
     with pytest.raises(QueryError, match="nowhere"):
         owner.warehouse.change_own("create or replace view my.counted as select * from nowhere")
 
+    assert ANSWER == owner.rows(ASKED)
+
+
+def test_a_table_that_takes_long_is_made_beside_the_writer_and_can_be_interrupted(
+    owner: "Desk", letter: "Letter"
+) -> None:
+    ended: list[str] = []
+    interruption = Interruption()
+
+    def make() -> None:
+        try:
+            owner.warehouse.change_own(ENDLESS, interruption=interruption)
+        except QueryError as error:
+            ended.append(str(error))
+
+    making = threading.Thread(target=make)
+    making.start()
+    owner.write(letter.open())
+    with pytest.raises(QueryError, match="before it began"):
+        owner.warehouse.change_own("drop table my.sends", interruption=asked())
+    assert making.is_alive()
+    while making.is_alive():
+        interruption.ask()
+        making.join(0.05)
+
+    assert "nterrupt" in ended[0]
+    assert 2 == owner.value("select count(*) from events")
+    owner.warehouse.change_own("create or replace table my.sends as select 1 as n")
+    assert ANSWER == owner.rows(ASKED)
+
+
+def asked() -> Interruption:
+    interruption = Interruption()
+    interruption.ask()
+    return interruption
+
+
+def test_a_warehouse_that_closes_ends_what_is_being_made(owner: "Desk") -> None:
+    ended: list[QueryError] = []
+
+    def make() -> None:
+        try:
+            owner.warehouse.change_own(ENDLESS)
+        except QueryError as error:
+            ended.append(error)
+
+    making = threading.Thread(target=make)
+    before = time.process_time()
+    making.start()
+    while time.process_time() - before < 0.2:
+        time.sleep(0.01)
+    owner.warehouse.close()
+    making.join(10)
+    owner.warehouse._open()
+
+    assert 1 == len(ended)
+    assert ANSWER == owner.rows(ASKED)
+
+
+class FailingCommit:
+    """A writer's connection whose cursors cannot commit."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def cursor(self) -> "FailingCommit":
+        return FailingCommit(self._connection.cursor())
+
+    def execute(self, query: str, *args: object) -> object:
+        if query == "commit":
+            raise duckdb.TransactionException("Failed to commit: failed to pin block")
+        return self._connection.execute(query, *args)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+def test_a_commit_that_fails_beside_the_writer_is_an_open_outcome_too(
+    owner: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions = owner.warehouse._transactions
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions, "_connection", FailingCommit(transactions._connection))
+        with pytest.raises(CommitOutcomeUnknown, match="its outcome is open"):
+            owner.warehouse.change_own("create view my.other as select 1 as n")
+    with pytest.raises(CommitOutcomeUnknown):
+        owner.write(letter.open())
+    owner.warehouse.reopen()
+
+    owner.write(letter.open())
     assert ANSWER == owner.rows(ASKED)

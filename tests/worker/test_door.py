@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from consumer.door import bodies
 from consumer.door import server as door
 from consumer.door.access import OpenedWarehouse, open_access
 from consumer.door.client import DoorClient
 from consumer.errors import QueryError, UsageError, WarehouseError
-from consumer.listener import Listener
 from consumer.settings import WarehouseSettings
+from consumer.sources.http_protocol import ConnectionLimits
 from consumer.warehouse import Warehouse
 
 MANY_ROWS = "select range as number, repeat('x', 200) as text from range(2_000_000)"
@@ -36,7 +37,7 @@ def _lean(lean_sql: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def served(warehouse: Warehouse) -> Iterator[Warehouse]:
     """A warehouse whose door is open, as in a worker."""
     app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
-    with Listener(app, door.bind(warehouse.place.socket)):
+    with door.listen(app, warehouse.place.socket):
         yield warehouse
 
 
@@ -54,14 +55,29 @@ def wait_until(is_so: Callable[[], bool]) -> bool:
     return is_so()
 
 
-def stop_reading(path: Path, sql: str = MANY_ROWS) -> socket.socket:
+def stop_reading(path: Path, sql: str = MANY_ROWS, *, at: str = "/v1/query") -> socket.socket:
     """Ask for many rows and read none of them."""
     body = json.dumps({"sql": sql}).encode()
     knocking = socket.socket(socket.AF_UNIX)
     knocking.connect(str(path))
-    head = f"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-    knocking.sendall(head.encode() + body)
+    knocking.sendall(to_head(at, len(body)) + body)
     return knocking
+
+
+def stop_sending(path: Path, at: str) -> socket.socket:
+    """Begin a request whose end never comes."""
+    knocking = socket.socket(socket.AF_UNIX)
+    knocking.connect(str(path))
+    knocking.sendall(to_head(at, 1_000_000) + b'{"replaces": []}\n' + bytes(1_000))
+    return knocking
+
+
+def to_head(at: str, length: int) -> bytes:
+    return f"POST {at} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def is_at_work() -> bool:
+    return any(thread.name == "door work" for thread in threading.enumerate())
 
 
 def test_a_socket_of_another_user_is_refused(
@@ -118,7 +134,7 @@ def test_a_worker_that_leaves_ends_what_is_asked_and_its_file_closes(
 ) -> None:
     app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
     with ThreadPoolExecutor(1) as clients:
-        with Listener(app, door.bind(warehouse.place.socket)):
+        with door.listen(app, warehouse.place.socket):
             before = time.process_time()
             asked = clients.submit(count, DoorClient(warehouse.path), ENDLESS)
             assert wait_until(lambda: time.process_time() - before > 0.3)  # it computes
@@ -127,6 +143,85 @@ def test_a_worker_that_leaves_ends_what_is_asked_and_its_file_closes(
             asked.result(PATIENCE_SECS)
 
     assert [] == [record for record in caplog.records if record.exc_info]
+
+
+def test_an_own_table_that_its_client_waits_for_no_more_ends_and_batches_go_on_meanwhile(
+    served: Warehouse,
+) -> None:
+    asked = stop_reading(served.place.socket, f"create table my.endless as {ENDLESS}", at="/v1/own")
+    before = time.process_time()
+    assert wait_until(lambda: time.process_time() - before > 0.3)  # it computes
+    client = DoorClient(served.path)
+    client.write(served.new_builder("files").finish())
+    assert is_at_work()
+
+    asked.close()
+
+    assert wait_until(lambda: not is_at_work())
+    assert "mine" == client.change_own("create table my.mine as select 1 as n")
+    assert 0 == count(client, "from duckdb_tables() where table_name = 'endless'")
+
+
+def test_clients_that_stop_sending_keep_nobody_from_the_writer(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = [
+        stop_sending(served.place.socket, at)
+        for at in ("/v1/write", "/v1/quarantine/drop", "/v1/suppression/lift", "/v1/own")
+        for _ in range(2 * door.MOST_WRITERS)
+    ]
+    try:
+        client = DoorClient(served.path)
+        client.write(served.new_builder("files").finish())
+        client.lift_suppression("reader@example.com", None)
+        assert 0 == client.drop_quarantined(None)
+    finally:
+        for one in stuck:
+            one.close()
+
+
+def test_a_client_that_stops_sending_is_cut_off_in_time(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door, "LIMITS", ConnectionLimits(head_secs=0.3, body_secs=0.3))
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with door.listen(app, warehouse.place.socket):
+        for at in ("/v1/write", "/v1/erase"):
+            with stop_sending(warehouse.place.socket, at) as stuck:
+                stuck.settimeout(PATIENCE_SECS)
+                assert stuck.recv(1_000).startswith(b"HTTP/1.1 408 ")
+                assert b"" == stuck.recv(1_000).removeprefix(b"the body did not come in time\n")
+        assert 1 == count(DoorClient(warehouse.path))
+
+    assert [] == [record for record in caplog.records if record.exc_info]
+
+
+def test_a_request_that_is_too_large_is_refused_and_a_large_one_leaves_no_file(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = DoorClient(served.path)
+    before = sorted(served.path.parent.iterdir())
+    with pytest.raises(UsageError, match="bytes at most"):
+        client.change_own("-- " + "x" * bodies.MAX_QUERY_BYTES)
+    assert 0 == client.drop_quarantined([f"{number:064}" for number in range(50_000)])
+
+    assert before == sorted(served.path.parent.iterdir())
+
+
+def test_a_door_with_too_many_connections_says_so(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = ConnectionLimits(max_connections=2, max_connections_per_address=2)
+    monkeypatch.setattr(door, "LIMITS", most)
+    app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
+    with door.listen(app, warehouse.place.socket):
+        stuck = [stop_sending(warehouse.place.socket, "/v1/write") for _ in range(2)]
+        try:
+            with pytest.raises(WarehouseError, match=r"no more connections.*again"):
+                DoorClient(warehouse.path)
+        finally:
+            for one in stuck:
+                one.close()
 
 
 def test_a_hundred_clients_are_all_answered(served: Warehouse) -> None:
@@ -162,7 +257,7 @@ def test_a_worker_that_is_killed_after_the_first_word_is_told_in_one_line(
     warehouse: Warehouse,
 ) -> None:
     app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
-    with Listener(app, door.bind(warehouse.place.socket)):
+    with door.listen(app, warehouse.place.socket):
         client = DoorClient(warehouse.path)
     left = socket.socket(socket.AF_UNIX)
     warehouse.place.socket.unlink(missing_ok=True)
@@ -192,7 +287,7 @@ def test_a_socket_that_a_killed_worker_left_is_no_obstacle(
         open_access(WarehouseSettings(path=warehouse.path, min_free_bytes=0)).close()
         return
     app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
-    with Listener(app, door.bind(path)):
+    with door.listen(app, path):
         assert 1 == count(DoorClient(warehouse.path))
 
 
@@ -233,9 +328,6 @@ def test_a_verification_that_is_broken_off_ends_at_its_next_step(served: Warehou
     def interrupt(done: int, total: int) -> None:
         told.append((done, total))
         raise KeyboardInterrupt
-
-    def is_at_work() -> bool:
-        return any(thread.name == "door work" for thread in threading.enumerate())
 
     with pytest.raises(KeyboardInterrupt):
         DoorClient(served.path).verify(on_progress=interrupt)

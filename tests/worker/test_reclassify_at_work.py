@@ -14,7 +14,6 @@ from consumer.door import server as door
 from consumer.door.access import OpenedWarehouse
 from consumer.door.client import DoorClient
 from consumer.envelope import Envelope
-from consumer.listener import Listener
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.recount import verify
 from consumer.warehouse.rule_files import RuleFiles
@@ -45,7 +44,7 @@ def served(tmp_path: Path) -> Iterator[Warehouse]:
         warehouse.write(builder.finish())
         own.write_text("domain,provider\nexample.net,Post\n", encoding="utf-8")
         app = door.to_app(OpenedWarehouse(warehouse), on_broken=lambda: None)
-        with Listener(app, door.bind(warehouse.place.socket)):
+        with door.listen(app, warehouse.place.socket):
             yield warehouse
 
 
