@@ -106,7 +106,7 @@ class Telemetry:
     Also a Prometheus collector: a scrape sees one instant, so the conservation law holds in it.
 
     Args:
-        restarts: how often the worker has replaced its own process so far.
+        restarts: how often the worker has replaced its own process, since somebody started it.
         silence_secs: by source, after how long without an event a source that is up counts as
             silent; never for those that are not named or have 0.
         clock: wall time, epoch seconds.

@@ -25,7 +25,9 @@ from consumer.warehouse import Warehouse
 DRAIN_SECS = 25.0  # supervisors commonly kill after 30
 STEADY_SECS = 60.0  # a worker that ran this long starts counting its failures anew
 JOIN_SECS = 0.1
+# How often the process was replaced: in all, for the metric, and in a row, for the back-off.
 RESTARTS_VARIABLE = "_DUCKPOST_RESTARTS"
+IN_A_ROW_VARIABLE = "_DUCKPOST_RESTARTS_IN_A_ROW"
 
 
 class End(Enum):
@@ -108,12 +110,16 @@ class Worker:
         return End.REWRITE if self._is_to_rewrite else End.DONE
 
     def stop(self) -> None:
-        """Ask for an orderly end: receive no more, commit, ack. Returns at once."""
+        """Ask for an orderly end: receive no more, commit, ack. Returns at once.
+
+        A rewrite that is asked for waits for the next start, then.
+        """
+        self._is_to_rewrite = False
         self._stop.ask()
 
     def stop_for_rewrite(self) -> None:
         """Ask for the same, so that the file can be rewritten while nobody has it open."""
-        self._is_to_rewrite = True
+        self._is_to_rewrite = not self._stop.is_asked
         self._stop.ask()
 
     def break_off(self) -> None:
@@ -162,9 +168,8 @@ def stop_on_signals(worker: Worker) -> None:
 
 
 def count_restarts(environ: Mapping[str, str] = os.environ) -> int:
-    """Return how often this worker has replaced its own process in a row."""
-    value = environ.get(RESTARTS_VARIABLE, "")
-    return int(value) if value.isascii() and value.isdigit() else 0
+    """Return how often this worker has replaced its own process, since somebody started it."""
+    return _read_count(RESTARTS_VARIABLE, environ)
 
 
 def replace_process(
@@ -179,10 +184,18 @@ def replace_process(
     instance of DuckDB that still has a reader hung, and the new process finds the file as a
     crash would have left it, which is what it is made for.
     """
-    restarts = (0 if ran_secs >= STEADY_SECS else count_restarts()) + 1
+    restarts = count_restarts() + 1
+    in_a_row = (0 if ran_secs >= STEADY_SECS else _read_count(IN_A_ROW_VARIABLE)) + 1
     backoff = Backoff(first_secs=0.5)
-    secs = [backoff.next_secs() for _ in range(min(restarts, 16))][-1]
-    structlog.get_logger().warning("worker replaces itself", restarts=restarts, wait_secs=secs)
+    secs = [backoff.next_secs() for _ in range(min(in_a_row, 16))][-1]
+    structlog.get_logger().warning(
+        "worker replaces itself", restarts=restarts, in_a_row=in_a_row, wait_secs=secs
+    )
     wait(secs)
-    environ = {**os.environ, RESTARTS_VARIABLE: str(restarts)}
-    execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
+    counted = {RESTARTS_VARIABLE: str(restarts), IN_A_ROW_VARIABLE: str(in_a_row)}
+    execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **counted})
+
+
+def _read_count(name: str, environ: Mapping[str, str] = os.environ) -> int:
+    value = environ.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() else 0

@@ -17,6 +17,7 @@ from consumer.settings import BatchSettings
 from consumer.telemetry import Telemetry
 from consumer.warehouse import Warehouse
 from consumer.worker import (
+    IN_A_ROW_VARIABLE,
     RESTARTS_VARIABLE,
     STEADY_SECS,
     End,
@@ -67,10 +68,12 @@ def test_the_process_is_replaced_by_the_same_command_after_an_ever_longer_wait(
 ) -> None:
     started: list[tuple[str, list[str], dict[str, str]]] = []
     waited: list[float] = []
-    monkeypatch.delenv(RESTARTS_VARIABLE, raising=False)
+    for name in (RESTARTS_VARIABLE, IN_A_ROW_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
     for _ in range(5):
         replace_process(ran_secs=1.0, wait=waited.append, execve=lambda *call: started.append(call))
-        monkeypatch.setenv(RESTARTS_VARIABLE, started[-1][2][RESTARTS_VARIABLE])
+        for name in (RESTARTS_VARIABLE, IN_A_ROW_VARIABLE):
+            monkeypatch.setenv(name, started[-1][2][name])
     program, arguments, environ = started[0]
     assert program == sys.executable
     assert arguments == [sys.executable, *sys.orig_argv[1:]]
@@ -80,18 +83,29 @@ def test_the_process_is_replaced_by_the_same_command_after_an_ever_longer_wait(
     assert all(0.25 * 2**number <= secs <= 0.5 * 2**number for number, secs in enumerate(waited))
 
 
-def test_a_worker_that_ran_steadily_counts_its_restarts_anew(
+def test_a_worker_that_fails_now_and_then_waits_no_longer_and_counts_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(RESTARTS_VARIABLE, "7")
+    monkeypatch.setenv(IN_A_ROW_VARIABLE, "7")
     started: list[dict[str, str]] = []
-    assert count_restarts() == 7
+    waited: list[float] = []
     replace_process(
         ran_secs=STEADY_SECS,
-        wait=lambda _: None,
+        wait=waited.append,
         execve=lambda _program, _arguments, environ: started.append(environ),
     )
-    assert started[0][RESTARTS_VARIABLE] == "1"
+
+    assert 8 == count_restarts(started[0])
+    assert "1" == started[0][IN_A_ROW_VARIABLE]
+    assert waited[0] <= 0.5
+    (restarts,) = (
+        sample.value
+        for metric in Telemetry(restarts=count_restarts(started[0])).registry.collect()
+        for sample in metric.samples
+        if sample.name == "duckpost_restarts_total"
+    )
+    assert 8 == restarts
 
 
 @pytest.fixture
