@@ -22,8 +22,9 @@ from consumer.rows.columns import COMMON, SPECIFIC
 from consumer.warehouse.classes import SAID, Classes
 from consumer.warehouse.counts import count
 from consumer.warehouse.domains import Domains
-from consumer.warehouse.hours import hours_of, near, within
+from consumer.warehouse.hours import hours_of, near, seconds_around, within
 from consumer.warehouse.pairs import ALONE, Row, pair
+from consumer.warehouse.pieces import whole
 
 _MARK_BITS: Final = {
     "complaint": 1,
@@ -96,23 +97,25 @@ select
 from events as e
 where not e.is_simulator and {{condition}}
 """
-_BY_MESSAGE: Final = (
-    f"({{within}} and e.event_type in {_PAIRING_TYPES} "
-    "and e.message_id in (select message_id from touched))"
+# Found by what is short first, the second of sending or the key: of the rows of a day nearly all
+# go before their ids and texts are read.
+_BY_MESSAGE: Final = f"""
+e.rowid in (
+    select rowid from events
+    where {{within}} and event_type in {_PAIRING_TYPES}
+        and epoch_us(sent_at) // 1000000 in (select second from seconds)
+) and e.message_id in (select message_id from touched)
+"""
+_BY_KEY: Final = """
+e.rowid in (
+    select rowid from events
+    where {near} and event_key in (select event_key::uuid from changed)
 )
-_BY_KEY: Final = "({near} and e.event_key in (select event_key::uuid from changed))"
+"""
 
 _HELD: Final = """
 select event_key::varchar as event_key, kind from marks
 where {within} and event_key in (select event_key::uuid from stored)
-"""
-
-_FACTS_OF_POOR: Final = """
-select i.ordinal, m.configuration_set, m.from_domain
-from staying as i
-join message_facts as m
-    on m.message_id = i.message_id and m.account is not distinct from i.account
-where i.is_poor
 """
 
 # What counts alike within a quarter of an hour is one row: no zone has days that begin inside one.
@@ -142,12 +145,11 @@ class Changes:
     taken: pa.Table | None = None
 
 
-def add_deltas(  # noqa: PLR0913 - what the steps before found out, each its own fact
+def add_deltas(
     connection: duckdb.DuckDBPyConnection,
     rows: pa.Table,
     changes: Changes,
     *,
-    has_poor: bool,
     classes: Classes,
     domains: Domains,
 ) -> None:
@@ -163,14 +165,13 @@ def add_deltas(  # noqa: PLR0913 - what the steps before found out, each its own
 
     Args:
         connection: the writer's, inside its transaction.
-        rows: those that stay, registered as ``staying``.
+        rows: those that stay, with what belongs to their messages and what rules say of them.
         changes: what the steps before did.
-        has_poor: whether ``message_facts`` was filled for this batch.
         classes: what bounces and complaints are about, as far as it was asked.
         domains: whose mailboxes recipients' domains have.
     """
     # 1
-    fresh = _complete(connection, rows, changes, domains, has_poor=has_poor)
+    fresh = _complete(rows, changes)
     kinds = set(pc.unique(fresh["event_type"]).to_pylist())
     # 2
     is_exceptional = _is_one_of(fresh["event_type"], _RARE_TYPES)
@@ -186,7 +187,7 @@ def add_deltas(  # noqa: PLR0913 - what the steps before found out, each its own
     # 5
     is_paired = pc.and_(
         _is_one_of(fresh["event_type"], _PAIRING_TYPES),
-        pc.is_in(fresh["message_id"], value_set=_whole(touched["message_id"])),
+        pc.is_in(fresh["message_id"], value_set=whole(touched["message_id"])),
     )
     is_beside = pc.and_not(is_paired, is_exceptional)
     arriving = [*exceptional, *_to_rows(_pick(fresh, is_beside))]
@@ -200,33 +201,16 @@ def add_deltas(  # noqa: PLR0913 - what the steps before found out, each its own
     connection.execute(_INSERT)
 
 
-def _complete(
-    connection: duckdb.DuckDBPyConnection,
-    rows: pa.Table,
-    changes: Changes,
-    domains: Domains,
-    *,
-    has_poor: bool,
-) -> pa.Table:
+def _complete(rows: pa.Table, changes: Changes) -> pa.Table:
     """The arriving rows that count, with what stored rows have besides, as if each were alone."""
     # in one piece: what is done below is done to each piece
-    rows = rows.select([*_FACTS, "ordinal", "is_simulator"]).combine_chunks()
+    rows = rows.select([*_FACTS, "provider", "machine_rule", "ordinal", "is_simulator"])
+    rows = rows.combine_chunks()
     if pc.any(rows["is_simulator"]).as_py():
         rows = rows.filter(pc.invert(rows["is_simulator"])).combine_chunks()
-    ordinal = _whole(rows["ordinal"])
-    columns = {name: _whole(rows[name]) for name in _FACTS}
-    if has_poor:
-        poor = connection.sql(_FACTS_OF_POOR).to_arrow_table()
-        position = pc.index_in(ordinal, value_set=_whole(poor["ordinal"]))
-        for name in ("configuration_set", "from_domain"):
-            said = _whole(poor[name]).take(position)
-            columns[name] = pc.if_else(pc.is_valid(position), said, columns[name])
-    machines = connection.sql("select ordinal from verdicts where machine_rule is not null")
-    columns["provider"] = domains.to_providers(columns["recipient_domain"])
-    columns["is_machine"] = pc.is_in(
-        ordinal, value_set=_whole(machines.to_arrow_table()["ordinal"].cast(pa.int32()))
-    )
-    columns["marks"] = _to_marks(ordinal, changes)
+    columns = {name: whole(rows[name]) for name in (*_FACTS, "provider")}
+    columns["is_machine"] = pc.is_valid(whole(rows["machine_rule"]))
+    columns["marks"] = _to_marks(whole(rows["ordinal"]), changes)
     columns["n"] = _repeat(1, rows, pa.int64())
     columns["bounce_kind"] = columns["complaint_kind"] = _repeat(None, rows, pa.string())
     columns["is_block"] = _repeat(False, rows, pa.bool_())
@@ -240,7 +224,7 @@ def _to_marks(ordinal: pa.ChunkedArray, changes: Changes) -> pa.ChunkedArray:
     if changes.taken is not None:
         kinds = pa.array(_MARK_BITS)
         bits = pa.array(_MARK_BITS.values(), pa.int64())
-        bit = bits.take(pc.index_in(_whole(changes.taken["kind"]), value_set=kinds))
+        bit = bits.take(pc.index_in(whole(changes.taken["kind"]), value_set=kinds))
         found = pa.table({"ordinal": changes.taken["ordinal"], "bit": bit})
     if changes.repeats is not None:
         arriving = changes.repeats.filter(pc.is_valid(changes.repeats["ordinal"]))
@@ -251,7 +235,7 @@ def _to_marks(ordinal: pa.ChunkedArray, changes: Changes) -> pa.ChunkedArray:
         found = pa.concat_tables([found, pa.table(repeats)])
     # a row has each kind once: the sum of its bits is their set
     sets = found.group_by("ordinal").aggregate([("bit", "sum")])
-    position = pc.index_in(ordinal, value_set=_whole(sets["ordinal"]))
+    position = pc.index_in(ordinal, value_set=whole(sets["ordinal"]))
     return pc.fill_null(sets["bit_sum"].take(position), 0)
 
 
@@ -266,7 +250,7 @@ def _find_touched(
         _is_one_of(fresh["event_type"], _PAIRING_TYPES)
     )
     connection.register("pairing", pairing.select(["message_id"]))
-    by_send = within("sent_at", hours_of(_whole(pairing["sent_at"])))
+    by_send = within("sent_at", hours_of(whole(pairing["sent_at"])))
     touched = connection.sql(_TOUCHED.format(within=by_send)).to_arrow_table()
     arriving = [{name: row[name] for name in touched.column_names} for row in rare]
     parts = [touched, pa.Table.from_pylist(arriving, touched.schema)]
@@ -279,10 +263,10 @@ def _keep_rare(
     connection: duckdb.DuckDBPyConnection, rare: Sequence[Row], changes: Changes
 ) -> None:
     if changes.gone is not None and changes.gone.num_rows:
-        by_send = near("sent_at", _whole(changes.gone["sent_at"]))
+        by_send = near("sent_at", whole(changes.gone["sent_at"]))
         connection.execute(
             f"delete from rare_events where {by_send} "
-            "and event_key in (select event_key from giving_way)"
+            "and event_key in (select event_key::uuid from giving_way)"
         )
     if rare:
         names = ("message_id", "sent_at", "event_at", "event_key")
@@ -306,20 +290,21 @@ def _read_stored(
         if changed:
             keys = pa.concat_tables(changed)
             before.register("changed", keys)
-            by_key = _BY_KEY.format(near=near("e.event_at", _whole(keys["event_at"])))
+            by_key = _BY_KEY.format(near=near("event_at", whole(keys["event_at"])))
             parts.append(before.sql(_STORED.format(condition=by_key)).to_arrow_table())
         if touched.num_rows:
             before.register("touched", touched)
-            sent = hours_of(_whole(touched["sent_at"]))
+            sent = hours_of(whole(touched["sent_at"]))
             hours = {hour + later for hour in sent for later in _HOURS_NEAR_SENDING}
-            hours.update(hours_of(_whole(touched["event_at"])))
-            by_message = _BY_MESSAGE.format(within=within("e.event_at", hours))
+            hours.update(hours_of(whole(touched["event_at"])))
+            before.register("seconds", seconds_around(touched["sent_at"]))
+            by_message = _BY_MESSAGE.format(within=within("event_at", hours))
             parts.append(before.sql(_STORED.format(condition=by_message)).to_arrow_table())
         if not any(part.num_rows for part in parts):
             return []
         stored = pa.concat_tables(parts)
         before.register("stored", stored.select(["event_key"]))
-        by_send = within("sent_at", hours_of(_whole(stored["sent_at"])))
+        by_send = within("sent_at", hours_of(whole(stored["sent_at"])))
         held = before.sql(_HELD.format(within=by_send)).to_arrow_table().to_pylist()
     marks = _by_key(held)
     rows = {row["event_key"]: row for row in stored.to_pylist()}
@@ -364,7 +349,7 @@ def _differences(was: Sequence[Row], now: Sequence[Row]) -> list[Row]:
 
 def _count(ready: pa.Table, domains: Domains, kinds: Collection[str]) -> pa.Table:
     """The rows as ``rollup_deltas`` has them."""
-    columns = {name: _whole(ready[name]) for name in ready.column_names}
+    columns = {name: whole(ready[name]) for name in ready.column_names}
     columns["has_feedback_loop"] = domains.have_loops(columns["provider"])
     columns["is_own_domain"] = domains.are_own(columns["recipient_domain"])
     # who sent is known by the identity, else by the source's domain, else by the From header's
@@ -411,7 +396,3 @@ def _unless(condition: pa.Array, column: pa.Array) -> pa.Array:
 
 def _repeat(value: object, rows: pa.Table, of_type: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, of_type), rows.num_rows)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()

@@ -6,6 +6,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consumer.warehouse.pieces import whole
+
 _PROVIDERS: Final = "select domain, provider, has_feedback_loop from providers"
 
 
@@ -15,9 +17,9 @@ class Domains:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         known = connection.sql(_PROVIDERS).to_arrow_table().combine_chunks()
         ((own,),) = connection.execute("select own_domains()").fetchall()
-        self._domains = _whole(known["domain"])
-        self._providers = _whole(known["provider"])
-        self._looped = self._providers.filter(_whole(known["has_feedback_loop"]))
+        self._domains = whole(known["domain"])
+        self._providers = whole(known["provider"])
+        self._looped = self._providers.filter(whole(known["has_feedback_loop"]))
         self._own = pa.array(own, pa.string())
 
     def to_providers(self, domains: pa.Array) -> pa.Array:
@@ -32,7 +34,3 @@ class Domains:
     def are_own(self, domains: pa.Array) -> pa.Array:
         """Return of each domain whether it is one's own, and verified."""
         return pc.is_in(domains, value_set=self._own, skip_nulls=True)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks()

@@ -72,3 +72,15 @@ def _between(column: str, first: int, last: int) -> str:
 def _range(column: str, start: datetime, end: datetime) -> str:
     start, end = start - _MARGIN, end + _MARGIN
     return f"({column} >= timestamp '{start}' and {column} < timestamp '{end}')"
+
+
+def seconds_around(instants: pa.ChunkedArray) -> pa.Table:
+    """Return the distinct seconds since 1970 of the instants, and those beside them: ``second``.
+
+    All events of a message share its ``sent_at``, give or take a cut to the second. Where ids are
+    to be compared, the few rows with such a second are found first, for a tenth of the time.
+    """
+    # as DuckDB's // does; before 1970 both cut towards zero, the neighbours make up for it
+    seconds = pc.unique(pc.divide(instants.cast(pa.int64()), 1_000_000))
+    around = [pc.add(seconds, pa.scalar(beside, pa.int64())) for beside in (-1, 0, 1)]
+    return pa.table({"second": pc.unique(pa.concat_arrays(around))})

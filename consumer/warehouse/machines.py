@@ -1,69 +1,93 @@
-"""The rules that tell a machine's open or click from a person's, as one SQL statement.
+"""The rules that tell a machine's open or click from a person's.
 
-Rules are rows of ``machine_rules``. Their patterns are constants in the statement, or the engine
-would compile each again for every row, and are tried once for each distinct user agent.
+Rules are rows of ``machine_rules``, their patterns RE2's. A user agent is held against them once,
+for few there are that open nearly all mail; a statement with so many patterns took as long to plan
+as a small batch to write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.warehouse.pieces import whole
 from consumer.warehouse.rule_rows import SES_BOT, MachineRule
 
-# grain: one row per open or click; machine_rule is NULL for a person's
-_VERDICTS: Final = """
-with acts as (
-    select
-        {key}, event_type, event_at, sent_at, ip, is_bot_event,
-        -- a missing user agent is an empty one, which rules can name
-        coalesce(user_agent, '') as user_agent,
-    from {rows}
-    where event_type in ('Open', 'Click')
-),
-agents as (
-    select a.user_agent, [{patterns}]::boolean [] as fits
-    from (select distinct user_agent from acts) as a
-)
-select i.{key}, case {cases} end as machine_rule
-from acts as i
-left join agents as a on a.user_agent = i.user_agent
-"""
+# What a verdict rests on.
+ACT: Final = ("event_type", "event_at", "sent_at", "ip", "user_agent", "is_bot_event")
+_ACTS: Final = ("Open", "Click")
+# User agents are short, and anybody writes them: so many are a megabyte.
+_MOST_REMEMBERED: Final = 4096
 
 
-def to_machine_verdicts(rules: Sequence[MachineRule], *, rows: str, key: str) -> str:
-    """Give the question who of the opens and clicks among ``rows`` is a machine.
+class Machines:
+    """Judges opens and clicks: SES's own verdict goes first, then the first rule that fits.
 
-    SES's own verdict goes first, then the first rule that fits. All conditions of a rule must
-    hold; ``within_secs`` is the time from the message's sending.
+    All conditions of a rule must hold; ``within_secs`` is the time from the message's sending.
 
     Args:
         rules: the first to try first; each has a condition.
-        rows: a relation with the columns of ``events``, conditions behind it included.
-        key: the column of it that names a row.
     """
-    cases = [f"when i.is_bot_event = 'Likely' then {quote(SES_BOT)}"]
-    patterns = []
+
+    def __init__(self, rules: Sequence[MachineRule]) -> None:
+        self._rules = rules
+        # by act and user agent, the rules that its time and address may still decide
+        self._open: dict[tuple[str, str], list[MachineRule]] = {}
+
+    def judge(self, rows: pa.Table) -> pa.Array:
+        """Return the ``machine_rule`` of each row: NULL for a person's act, and for no act."""
+        nothing = pa.nulls(rows.num_rows, pa.string())
+        is_act = pc.is_in(whole(rows["event_type"]), value_set=pa.array(_ACTS))
+        if not is_act.true_count:
+            return nothing
+        acts = rows.select(ACT).filter(is_act)
+        kinds = acts["event_type"].to_pylist()
+        # a missing user agent is an empty one, which rules can name
+        agents = pc.fill_null(acts["user_agent"], "").to_pylist()
+        self._learn(agents)
+        after = pc.subtract(acts["event_at"].cast(pa.int64()), acts["sent_at"].cast(pa.int64()))
+        verdicts = [
+            SES_BOT if said == "Likely" else _find(self._open[kind, agent], micros, ip)
+            for kind, agent, micros, ip, said in zip(
+                kinds,
+                agents,
+                after.to_pylist(),
+                acts["ip"].to_pylist(),
+                acts["is_bot_event"].to_pylist(),
+                strict=True,
+            )
+        ]
+        if len(self._open) > _MOST_REMEMBERED:
+            self._open.clear()
+        return pc.replace_with_mask(nothing, is_act, pa.array(verdicts, pa.string()))
+
+    def _learn(self, agents: Iterable[str]) -> None:
+        """Hold user agents that are new against all patterns."""
+        unknown = [agent for agent in set(agents) if (_ACTS[0], agent) not in self._open]
+        if not unknown:
+            return
+        column = pa.array(unknown, pa.string())
+        patterns = {rule.user_agent_pattern for rule in self._rules} - {None}
+        fits = {
+            pattern: pc.match_substring_regex(column, pattern).to_pylist() for pattern in patterns
+        }
+        for place, agent in enumerate(unknown):
+            for kind in _ACTS:
+                self._open[kind, agent] = [
+                    rule
+                    for rule in self._rules
+                    if rule.event_type in {None, kind}
+                    and (rule.user_agent_pattern is None or fits[rule.user_agent_pattern][place])
+                ]
+
+
+def _find(rules: Iterable[MachineRule], micros: int, ip: str | None) -> str | None:
+    """Give the first rule whose other conditions hold; ``micros`` is the time from sending."""
     for rule in rules:
-        conditions = []
-        if rule.event_type is not None:
-            conditions.append(f"i.event_type = {quote(rule.event_type)}")
-        if rule.ip_prefix is not None:
-            conditions.append(f"starts_with(i.ip, {quote(rule.ip_prefix)})")
-        if rule.within_secs is not None:
-            span = f"to_microseconds({round(rule.within_secs * 1_000_000)})"
-            conditions.append(f"i.event_at <= i.sent_at + {span}")
-        if rule.user_agent_pattern is not None:
-            patterns.append(f"regexp_matches(a.user_agent, {quote(rule.user_agent_pattern)})")
-            conditions.append(f"a.fits[{len(patterns)}]")
-        cases.append(f"when {' and '.join(conditions)} then {quote(rule.rule)}")
-    return _VERDICTS.format(rows=rows, key=key, patterns=", ".join(patterns), cases=" ".join(cases))
-
-
-def to_verdicts_statement(rules: Sequence[MachineRule]) -> str:
-    """Build the statement that fills ``verdicts`` from the rows registered as ``staying``."""
-    verdicts = to_machine_verdicts(rules, rows="staying", key="ordinal")
-    return f"create or replace temp table verdicts as {verdicts}"
-
-
-def quote(text: str) -> str:
-    """Write a text as SQL does."""
-    return "'" + text.replace("'", "''") + "'"
+        if rule.within_secs is not None and micros > round(rule.within_secs * 1_000_000):
+            continue
+        if rule.ip_prefix is not None and (ip is None or not ip.startswith(rule.ip_prefix)):
+            continue
+        return rule.rule
+    return None

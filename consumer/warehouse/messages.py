@@ -5,40 +5,32 @@ Such a row looks for its Send around its ``sent_at``, where the Send is (a Send'
 ``event_at`` is its ``sent_at``); one that finds none waits, and the Send that comes later finds it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.hours import near
+from consumer.rows.columns import ROW_SCHEMA
+from consumer.warehouse.hours import near, seconds_around
+from consumer.warehouse.pieces import split, whole
 
-# grain: one row per message and account whose Send is known
-_FACTS: Final = """
-create or replace temp table message_facts as
-with sends as (
-    select message_id, account, configuration_set, tenant, from_domain, tags
-    from events
-    where event_type = 'Send' and {within} and message_id in (
-        select message_id from staying where is_poor
-    )
-    union all
-    select message_id, account, configuration_set, tenant, from_domain, tags
-    from sends_of_poor
-)
-select distinct on (message_id, account)
-    message_id, account, configuration_set, tenant, from_domain, tags
-from sends
+_OF_MESSAGE: Final = ("configuration_set", "tenant", "from_domain", "tags")
+_SENT: Final = ("message_id", "account", *_OF_MESSAGE)
+# Found by their second first: ids are the longest of all columns, and tags the slowest.
+_STORED_SENDS: Final = f"""
+select {", ".join(f"e.{name}" for name in _SENT)}
+from events as e
+where e.rowid in (
+    select rowid from events
+    where event_type = 'Send' and {{within}}
+        and epoch_us(event_at) // 1000000 in (select second from seconds)
+) and e.message_id in (select message_id from poor)
 """
 
 _WAIT: Final = """
-insert into waiting
-select i.message_id, i.sent_at, i.event_at, i.event_key
-from staying as i
-where i.is_poor and not exists (
-    select 1 from message_facts as m
-    where m.message_id = i.message_id and m.account is not distinct from i.account
-)
+insert into waiting by name
+select message_id, sent_at, event_at, event_key from waiting_rows
 """
 
 # grain: one row per waiting row whose message's Send has just come
@@ -46,7 +38,7 @@ _FOUND: Final = """
 create or replace temp table found as
 select w.message_id, w.event_key, w.event_at, w.sent_at
 from waiting as w
-where {within} and w.message_id in (select message_id from staying where event_type = 'Send')
+where {within} and w.message_id in (select message_id from sends)
 """
 
 _MOVED: Final = """
@@ -60,8 +52,7 @@ with sent as (
         i.from_domain,
         i.tags,
     from found as w
-    join staying as i on i.message_id = w.message_id
-    where i.event_type = 'Send'
+    join sends as i on i.message_id = w.message_id
 )
 select
     e.* replace (
@@ -72,51 +63,90 @@ select
     ),
 from events as e
 join sent as s on s.event_key = e.event_key
-where {within} and e.account is not distinct from s.account
+where
+    e.rowid in (
+        select rowid from events
+        where {within} and event_key in (select event_key from found)
+    )
+    and e.account is not distinct from s.account
 """
 _COMPLETED: Final = """
 select event_key::varchar as event_key, event_at, sent_at, configuration_set, from_domain
 from moved
 """
 
-_SENT: Final = ["message_id", "account", "configuration_set", "tenant", "from_domain", "tags"]
+
+class Filled(NamedTuple):
+    """Rows with what belongs to their messages, and those of them that know no Send yet."""
+
+    rows: pa.Table
+    waiting: pa.Table
 
 
-def find_facts(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
-    """Fill ``message_facts`` from the Sends stored and arriving, for the poor rows of ``rows``.
+def fill_poor(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Filled:
+    """Give poor rows what the Sends say, stored and arriving ones."""
+    is_poor = whole(rows["is_poor"])
+    if not is_poor.true_count:
+        return Filled(rows, rows.slice(0, 0))
+    poor, others = split(rows, is_poor)
+    sends = _find_sends(connection, poor, rows)
+    place = pc.index_in(_to_name(poor), value_set=_to_name(sends))
+    is_known = pc.is_valid(place)
+    for name in _OF_MESSAGE:
+        # of both, one behind the other: maps know no other way to choose
+        said = pa.chunked_array(
+            [*sends[name].chunks, *poor[name].chunks], ROW_SCHEMA.field(name).type
+        )
+        own = pa.array(range(sends.num_rows, len(said)), pa.int32())
+        column = said.take(pc.coalesce(place, own))
+        poor = poor.set_column(poor.column_names.index(name), name, column)
+    return Filled(pa.concat_tables([others, poor]), poor.filter(pc.invert(is_known)))
 
-    The arriving ones are picked in Arrow: DuckDB would convert the tags of every row first.
-    """
-    poor = rows.select(["message_id", "sent_at"]).filter(rows["is_poor"])
+
+def _find_sends(connection: duckdb.DuckDBPyConnection, poor: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return the Sends of the poor rows' messages, a row for each recipient."""
+    connection.register("poor", poor.select(["message_id"]))
+    connection.register("seconds", seconds_around(poor["sent_at"]))
+    within = near("event_at", whole(poor["sent_at"]))
+    stored = connection.sql(_STORED_SENDS.format(within=within)).to_arrow_table()
     is_send = pc.equal(rows["event_type"], "Send")
-    is_wanted = pc.is_in(rows["message_id"], value_set=poor["message_id"])
-    sends = rows.select(_SENT).filter(pc.and_(is_send, is_wanted))
-    connection.register("sends_of_poor", sends)
-    connection.execute(_FACTS.format(within=near("event_at", poor["sent_at"])))
+    is_wanted = pc.is_in(rows["message_id"], value_set=whole(poor["message_id"]))
+    arriving = rows.select(_SENT).filter(pc.and_(is_send, is_wanted))
+    return pa.concat_tables([stored.cast(arriving.schema), arriving])
 
 
-def wait(connection: duckdb.DuckDBPyConnection) -> None:
-    """Note the poor rows whose message's Send is not here yet."""
-    connection.execute(_WAIT)
+def _to_name(rows: pa.Table) -> pa.Array:
+    """Name each row's message by its id and account, as one text; no account is one of its own."""
+    names = [whole(rows["message_id"]), pc.fill_null(whole(rows["account"]), "\0")]
+    return pc.binary_join_element_wise(*names, " ")
 
 
-def complete_waiting(
-    connection: duckdb.DuckDBPyConnection, sends_sent_at: pa.Array
-) -> pa.Table | None:
-    """Give stored rows that waited what this batch's Sends say.
+def wait(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    """Note rows whose message's Send is not here yet."""
+    if rows.num_rows:
+        connection.register("waiting_rows", rows)
+        connection.execute(_WAIT)
+
+
+def complete_waiting(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table | None:
+    """Give stored rows that waited what the Sends among these rows say.
 
     Each is a delete and an insert: an update of nested columns would be the same. Returns what
     the rows say now: event_key (as text), event_at, sent_at, configuration_set, from_domain.
     """
-    connection.execute(_FOUND.format(within=near("w.sent_at", sends_sent_at)))
+    sends = rows.select([*_SENT, "sent_at"]).filter(pc.equal(rows["event_type"], "Send"))
+    if not sends.num_rows:
+        return None
+    connection.register("sends", sends)
+    connection.execute(_FOUND.format(within=near("w.sent_at", whole(sends["sent_at"]))))
     found = connection.sql("select event_at, sent_at from found").to_arrow_table()
     if not found.num_rows:
         return None
-    by_event = near("event_at", found["event_at"].combine_chunks())
-    connection.execute(_MOVED.format(within=by_event.replace("event_at", "e.event_at")))
+    by_event = near("event_at", whole(found["event_at"]))
+    connection.execute(_MOVED.format(within=by_event))
     keys = "event_key in (select event_key from moved)"
     connection.execute(f"delete from events where {by_event} and {keys}")
     connection.execute("insert into events by name select * from moved")
-    by_send = near("sent_at", found["sent_at"].combine_chunks())
+    by_send = near("sent_at", whole(found["sent_at"]))
     connection.execute(f"delete from waiting where {by_send} and {keys}")
     return connection.sql(_COMPLETED).to_arrow_table()

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consumer.warehouse.bounces import SAID, Bounces
-from consumer.warehouse.machines import to_machine_verdicts
+from consumer.warehouse.machines import ACT, Machines
 from consumer.warehouse.mail_hosts import read_hosted
 from consumer.warehouse.rule_files import Rules
 
@@ -21,13 +22,12 @@ from events as e
 left join map as m on m.domain = e.recipient_domain
 where {within} and e.provider is distinct from coalesce(m.provider, e.recipient_domain)
 """
-_MACHINES: Final = """
-with verdicts as ({verdicts})
+_MACHINES: Final = f"""
 select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at,
-    e.machine_rule as was, v.machine_rule as is_now, null::varchar as rule,
+    {", ".join(f"e.{name}" for name in ACT if name != "sent_at")},
+    e.machine_rule as was,
 from events as e
-join verdicts as v on v.event_key = e.event_key
-where {within} and e.machine_rule is distinct from v.machine_rule
+where {{within}} and e.event_type in ('Open', 'Click')
 """
 _BOUNCES: Final = f"""
 select e.event_key::varchar as event_key, e.message_id, e.recipient, e.sent_at, e.event_type,
@@ -43,24 +43,35 @@ class Verdicts:
 
     def __init__(self, warehouse: "Warehouse", rules: Rules) -> None:
         self._warehouse = warehouse
-        self._rules = rules
         self._bounces = Bounces(rules.bounce_rules)
+        self._machines = Machines(rules.machine_rules)
         self._known = _to_map(warehouse, rules)
 
     def find_changed(self, start: datetime, end: datetime) -> dict[str, pa.Table]:
         """Return, by column, the rows sent between the two that are judged otherwise."""
         within = to_within("e", start, end)
-        stored = f"(select * from events as e where {within})"
-        verdicts = to_machine_verdicts(self._rules.machine_rules, rows=stored, key="event_key")
         return {
             "provider": _read(self._warehouse, _PROVIDERS.format(within=within), *self._known),
-            "machine_rule": _read(
-                self._warehouse, _MACHINES.format(within=within, verdicts=verdicts)
+            "machine_rule": _judge_acts(
+                _read(self._warehouse, _MACHINES.format(within=within)), self._machines
             ),
             "bounce_class": _judge_bounces(
                 _read(self._warehouse, _BOUNCES.format(within=within)), self._bounces
             ),
         }
+
+
+def _judge_acts(stored: pa.Table, machines: Machines) -> pa.Table:
+    """Return those whom another rule judges a machine's, or none any more."""
+    is_now = machines.judge(stored)
+    was = stored["was"].combine_chunks()
+    is_same = pc.or_(
+        pc.fill_null(pc.equal(was, is_now), False), pc.and_(pc.is_null(was), pc.is_null(is_now))
+    )
+    named = stored.select(["event_key", "message_id", "recipient", "sent_at", "was"])
+    named = named.append_column("is_now", is_now)
+    named = named.append_column("rule", pa.nulls(stored.num_rows, pa.string()))
+    return named.filter(pc.invert(is_same))
 
 
 def _judge_bounces(stored: pa.Table, bounces: Bounces) -> pa.Table:

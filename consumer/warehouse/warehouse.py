@@ -29,7 +29,6 @@ from consumer.warehouse.domains import Domains
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import ended_by_ctrl_c, to_query_fault, translated
 from consumer.warehouse.interruption import Interruption, Running
-from consumer.warehouse.machines import to_verdicts_statement
 from consumer.warehouse.mail_hosts import Answer, keep_answers
 from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
@@ -37,7 +36,7 @@ from consumer.warehouse.place import Place
 from consumer.warehouse.publication import Publication
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import Rules
-from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, read_machine_rules
+from consumer.warehouse.rules import IN_FORCE, JUDGED_BY
 from consumer.warehouse.schema import enforce
 from consumer.warehouse.transaction import Transactions
 from consumer.warehouse.turns import Alone, Turns
@@ -89,8 +88,6 @@ class Warehouse:
     def _take_up_rules(self) -> None:
         """Judge by the rules in force from here on."""
         self._standing = Standing(self._connection)
-        rules = read_machine_rules(self._connection)
-        self._verdicts_statement = to_verdicts_statement(rules)
 
     @property
     def path(self) -> Path:
@@ -148,7 +145,6 @@ class Warehouse:
                     self._connection,
                     batch,
                     standing=self._standing,
-                    verdicts_statement=self._verdicts_statement,
                     append=self._archive.append if self._archive is not None else None,
                     replaces=replaces,
                     segment=segment,
@@ -237,6 +233,7 @@ class Warehouse:
     def change(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
         with self._lock, self._transactions.on_writer(self._connection, doing):
+            self._standing.identities.forget()
             return work(self._connection)
 
     def enforce(self, rules: Rules) -> None:

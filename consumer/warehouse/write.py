@@ -1,5 +1,6 @@
 """The write path: one batch, one transaction, everything or nothing; twice changes nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,18 +19,22 @@ from consumer.warehouse.bounces import Bounces
 from consumer.warehouse.classes import Classes
 from consumer.warehouse.deltas import Changes, add_deltas
 from consumer.warehouse.domains import Domains
-from consumer.warehouse.forms import judge
-from consumer.warehouse.identities import learn_identities
-from consumer.warehouse.marks import mark_repeats, place_marks
-from consumer.warehouse.messages import complete_waiting, find_facts, wait
+from consumer.warehouse.facts import HORIZON, read_instant
+from consumer.warehouse.forms import Judgement, judge
+from consumer.warehouse.identities import Identities
+from consumer.warehouse.machines import Machines
+from consumer.warehouse.marks import place_marks
+from consumer.warehouse.messages import complete_waiting, fill_poor, wait
+from consumer.warehouse.pieces import whole
+from consumer.warehouse.repeats import mark_repeats
 from consumer.warehouse.rollups import fold_when_many
-from consumer.warehouse.rules import read_bounce_rules
+from consumer.warehouse.rules import read_bounce_rules, read_machine_rules
 
-_NO_VERDICTS: Final = (
-    "create or replace temp table verdicts as select 0 as ordinal, '' as machine_rule where false"
-)
-_LEAVING: Final = "select ordinal from fates where not stays"
-_FROM_SEND: Final = ("configuration_set", "tenant", "from_domain", "tags")
+# Judged while writing, beside what rows come with.
+_JUDGED: Final = ("provider", "machine_rule", "bounce_rule", "bounce_class")
+_INSERT: Final = f"""
+insert into events by name select {", ".join((*STORED_COLUMNS, *_JUDGED))} from staying
+"""
 
 _QUARANTINE: Final = """
 insert into quarantine by name
@@ -95,12 +100,13 @@ class Standing:
         self.has_waiting = ask("select 1 from waiting")
         self.classes = Classes()
         self.bounces = Bounces(read_bounce_rules(connection))
+        self.machines = Machines(read_machine_rules(connection))
         self.domains = Domains(connection)
+        self.identities = Identities()
 
     def learn(self, rows: pa.Table) -> None:
         """Take in a committed batch."""
         self.has_identity_copies |= bool(pc.any(rows["is_identity_notification"]).as_py())
-        self.has_waiting |= bool(pc.any(rows["is_poor"]).as_py())
 
 
 def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own fact
@@ -108,7 +114,6 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     batch: Batch,
     *,
     standing: Standing,
-    verdicts_statement: str,
     append: Callable[[bytes], Segment] | None,
     replaces: Collection[str] = (),
     segment: Segment | None = None,
@@ -118,9 +123,9 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     0. Compare the positions it reads on from with the stored ones, before its frame is archived:
        a refused batch leaves no trace.
     1. Judge every row: new, duplicate, the better copy of one that is there, too old.
-    2. Look up what belongs to the message for rows that don't carry it, and note Deliveries that
-       repeat another.
-    3. Insert the rows that stay; note those that wait for their Send.
+    2. Give the rows that stay what belongs to their message and what rules say of them, and note
+       Deliveries that repeat another.
+    3. Insert them; note those that wait for their Send.
     4. Complete rows that waited for a Send of this batch.
     5. Give the marks of things counted once to their least events.
     6. Enter what all this changes in the counts.
@@ -133,7 +138,6 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
         connection: the writer's.
         batch: what to write.
         standing: what the writer knows already.
-        verdicts_statement: fills ``verdicts``, who of the arriving opens and clicks is a machine.
         append: writes the frame durably; None when the archive is off.
         replaces: sha256 of quarantined payloads that this batch holds anew.
         segment: where the frame lies already, when an archived batch is written again.
@@ -141,26 +145,22 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     # 0
     _compare_positions(connection, batch)
     rows = batch.rows
-    fates = {"inserted": 0, "superseded": 0, "duplicate": 0, "expired": 0}
-    removed = 0
+    judgement = Judgement(fates={}, staying=rows)
     if rows.num_rows:
-        connection.register("incoming", rows)
-        horizon = _horizon(connection)
+        horizon = read_instant(at for (at,) in connection.execute(HORIZON).fetchall())
         # 1
-        removed, gone = judge(
+        judgement = judge(
             connection,
             rows,
             horizon=horizon,
             has_identity_copies=standing.has_identity_copies,
         )
-        counted = connection.execute("select fate, count(*) from fates group by fate").fetchall()
-        fates.update({fate: int(count) for fate, count in counted})
-        if fates["inserted"] or fates["superseded"]:
-            staying = standing.bounces.judge(_keep(connection, rows))
-            connection.register("staying", staying)
-            _store(connection, staying, standing, verdicts_statement, gone)
+        if judgement.staying.num_rows or judgement.gone is not None:
+            _store(connection, judgement, standing)
         # 7
-        learn_identities(connection, horizon=horizon)
+        standing.identities.learn(connection, rows, horizon=horizon)
+    fates = Counter(judgement.fates)
+    removed = judgement.removed
     # 8
     released = _release(connection, replaces)
     quarantined, quarantine_duplicates = _quarantine(connection, batch)
@@ -185,106 +185,28 @@ def write_batch(  # noqa: PLR0913 - the steps of one transaction, each its own f
     return result
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
-    """Leave out the rows that don't stay: once, here, rather than in every statement."""
-    leaving = connection.sql(_LEAVING).to_arrow_table()["ordinal"].combine_chunks()
-    if not len(leaving):
-        return rows
-    # piece by piece: a filter of the whole table puts all of its columns together anew
-    stays = pc.invert(pc.is_in(rows["ordinal"].combine_chunks(), value_set=leaving))
-    kept, start = [], 0
-    for piece in rows.to_batches():
-        kept.append(piece.filter(stays.slice(start, piece.num_rows)))
-        start += piece.num_rows
-    return pa.Table.from_batches(kept, rows.schema)
-
-
-def _store(
-    connection: duckdb.DuckDBPyConnection,
-    rows: pa.Table,
-    standing: Standing,
-    verdicts_statement: str,
-    gone: pa.Table | None,
-) -> None:
-    kinds = frozenset(pc.unique(rows["event_type"]).to_pylist())
+def _store(connection: duckdb.DuckDBPyConnection, judgement: Judgement, standing: Standing) -> None:
     # 2
-    has_poor = bool(pc.any(rows["is_poor"]).as_py())
-    if has_poor:
-        find_facts(connection, rows)
-    repeats = None
-    if "Delivery" in kinds:
-        deliveries = rows["sent_at"].filter(pc.equal(rows["event_type"], "Delivery"))
-        repeats = mark_repeats(connection, deliveries)
+    filled = fill_poor(connection, judgement.staying)
+    rows = standing.bounces.judge(filled.rows)
+    rows = rows.append_column("machine_rule", standing.machines.judge(rows))
+    providers = standing.domains.to_providers(whole(rows["recipient_domain"]))
+    rows = rows.append_column("provider", providers)
+    repeats = mark_repeats(connection, rows)
     # 3
-    _judge_machines(connection, kinds, verdicts_statement)
-    _insert(connection, has_poor=has_poor)
-    if has_poor:
-        wait(connection)
+    connection.register("staying", rows)
+    connection.execute(_INSERT)
+    wait(connection, filled.waiting)
     # 4
-    moved = None
-    if "Send" in kinds and standing.has_waiting:
-        sends = rows["sent_at"].filter(pc.equal(rows["event_type"], "Send"))
-        moved = complete_waiting(connection, sends)
+    moved = complete_waiting(connection, rows) if standing.has_waiting else None
+    # too careful, should the batch be rolled back
+    standing.has_waiting |= filled.waiting.num_rows > 0
     # 5
-    marked = rows["sent_at"].filter(pc.is_valid(rows["mark_key"]))
-    taken, lost = place_marks(connection, marked) if len(marked) else (None, None)
+    taken, lost = place_marks(connection, rows, standing.classes) or (None, None)
     # 6
-    changes = Changes(gone=gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
-    add_deltas(
-        connection,
-        rows,
-        changes,
-        has_poor=has_poor,
-        classes=standing.classes,
-        domains=standing.domains,
-    )
+    changes = Changes(gone=judgement.gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
+    add_deltas(connection, rows, changes, classes=standing.classes, domains=standing.domains)
     fold_when_many(connection)
-
-
-def _judge_machines(
-    connection: duckdb.DuckDBPyConnection, kinds: frozenset[str], statement: str
-) -> None:
-    """Fill ``verdicts``: a row per open or click, with the rule that judges it a machine's."""
-    connection.execute(statement if kinds & {"Open", "Click"} else _NO_VERDICTS)
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, *, has_poor: bool) -> None:
-    columns = [
-        f"if(m.message_id is not null, m.{name}, i.{name}) as {name}"
-        if has_poor and name in _FROM_SEND
-        else f"i.{name}"
-        for name in STORED_COLUMNS
-    ]
-    facts = (
-        "left join message_facts as m on i.is_poor and m.message_id = i.message_id "
-        "and m.account is not distinct from i.account"
-        if has_poor
-        else ""
-    )
-    connection.execute(
-        f"""
-        insert into events by name
-        select {", ".join(columns)},
-            coalesce(p.provider, i.recipient_domain) as provider,
-            v.machine_rule,
-            i.bounce_rule,
-            i.bounce_class,
-        from staying as i
-        left join providers as p on p.domain = i.recipient_domain
-        left join verdicts as v on v.ordinal = i.ordinal
-        {facts}
-        """
-    )
-
-
-def _horizon(connection: duckdb.DuckDBPyConnection) -> str:
-    """The instant before which messages have been pruned, as SQL."""
-    found = connection.execute(
-        "select value from warehouse_facts where name = 'horizon'"
-    ).fetchall()
-    return (
-        f"timestamp '{datetime.fromisoformat(found[0][0])}'" if found else "'-infinity'::timestamp"
-    )
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[int, int]:

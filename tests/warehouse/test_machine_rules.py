@@ -1,13 +1,11 @@
 """Each rule of the seeds by an open or click that it is meant for, and readers it is not."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-import duckdb
-import pytest
+import pyarrow as pa
 
 from consumer.resources import sql_folder
-from consumer.warehouse.machines import to_machine_verdicts
+from consumer.warehouse.machines import Machines
 from consumer.warehouse.rule_files import RuleFiles, read_rules
 
 BROWSER = (
@@ -18,7 +16,6 @@ PREFETCH = (
     "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0"
 )
 SENT_AT = datetime(2026, 3, 2, 9, 30)  # noqa: DTZ001 - naive UTC, like the column
-BARE = "CREATE TABLE acts (n INT, event_type VARCHAR, event_at TIMESTAMP, sent_at TIMESTAMP, "
 
 # What opens or clicks, when (seconds after sending), what SES says; and who we say it was.
 ACTS = [
@@ -67,26 +64,20 @@ ACTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connected:
-        connected.execute(f"{BARE} ip VARCHAR, is_bot_event VARCHAR, user_agent VARCHAR)")
-        connected.executemany(
-            "INSERT INTO acts VALUES (?, ?, ?, ?, '192.0.2.1', ?, ?)",
-            [
-                (n, kind, SENT_AT + timedelta(seconds=after), SENT_AT, said, agent)
-                for n, (kind, agent, after, said, _) in enumerate(ACTS)
-            ],
-        )
-        yield connected
-
-
-def test_each_act_is_judged_by_the_rule_that_is_meant_for_it(
-    connection: duckdb.DuckDBPyConnection,
-) -> None:
-    rules = read_rules(sql_folder() / "seeds", RuleFiles()).machine_rules
-    sql = f"{to_machine_verdicts(rules, rows='acts', key='n')} order by n"
-    found = [rule for _, rule in connection.execute(sql).fetchall()]
+def test_each_act_is_judged_by_the_rule_that_is_meant_for_it() -> None:
+    acts = [
+        {
+            "event_type": kind,
+            "event_at": SENT_AT + timedelta(seconds=after),
+            "sent_at": SENT_AT,
+            "ip": "192.0.2.1",
+            "user_agent": agent,
+            "is_bot_event": said,
+        }
+        for kind, agent, after, said, _ in ACTS
+    ]
+    machines = Machines(read_rules(sql_folder() / "seeds", RuleFiles()).machine_rules)
+    found = machines.judge(pa.Table.from_pylist(acts)).to_pylist()
     assert [(kind, agent, rule) for kind, agent, _, _, rule in ACTS] == [
         (kind, agent, rule) for (kind, agent, *_), rule in zip(ACTS, found, strict=True)
     ]

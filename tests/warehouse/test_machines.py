@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from consumer.warehouse.machines import to_verdicts_statement
+from consumer.warehouse.machines import Machines
 from consumer.warehouse.rule_rows import MachineRule
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ Rule = tuple[str, str | None, str | None, str | None, float | None, str | None]
 def set_rules(desk: "Desk", *rules: Rule) -> None:
     names = list(MachineRule.model_fields)
     made = [MachineRule(**dict(zip(names, rule, strict=True))) for rule in rules]
-    desk.warehouse._verdicts_statement = to_verdicts_statement(made)
+    desk.warehouse._standing.machines = Machines(made)
 
 
 def verdicts(desk: "Desk") -> dict[str, str | None]:
@@ -101,7 +101,4 @@ def test_no_rules_leave_ses_own_verdict(desk: "Desk", letter: "Letter") -> None:
 def test_the_rules_that_come_with_duckpost_are_taken_as_they_are(
     new_desk: Callable[..., "Desk"],
 ) -> None:
-    desk = new_desk()
-
-    assert 0 < desk.value("select count(*) from machine_rules")
-    assert "'ses_is_bot_event'" in desk.warehouse._verdicts_statement
+    assert 0 < new_desk().value("select count(*) from machine_rules")

@@ -1,0 +1,143 @@
+"""Deliveries that follow another of their message and recipient: a recipient has one outcome.
+
+A first Delivery is far too common to hold a mark: the later ones are noted, as ``repeat``.
+"""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.warehouse.hours import hours_of, near, seconds_around, within
+from consumer.warehouse.pieces import whole
+
+# Found by the second of their sending first, which few rows of a day share with a batch's.
+_STORED: Final = """
+select e.message_id, e.recipient, e.event_at, e.event_key::varchar as event_key, e.sent_at,
+    null::integer as ordinal,
+from events as e
+where e.rowid in (
+    select rowid from events
+    where event_type = 'Delivery' and {within}
+        and epoch_us(sent_at) // 1000000 in (select second from seconds)
+)
+and e.message_id in (select message_id from delivered)
+and not e.is_simulator
+and is_near_sending(e.event_at, e.sent_at)
+"""
+
+# A group of its own each: the low half of its key.
+_NOTE: Final = """
+insert into marks by name
+select
+    (r.event_key::uuid::uhugeint & 18446744073709551615)::ubigint as mark_key,
+    'repeat' as kind,
+    r.event_at,
+    r.event_key::uuid as event_key,
+    r.sent_at,
+from repeats as r
+where r.event_key::uuid not in (select event_key from marks where kind = 'repeat' and {within})
+"""
+
+# A Delivery pairs with others of its recipient from an hour before its sending to a day after.
+_HOURS_NEAR_SENDING: Final = range(-1, 25)
+_EARLIEST_MICROS: Final = -3_600_000_000
+_LATEST_MICROS: Final = 24 * 3_600_000_000
+
+_REPEATS: Final = pa.schema(
+    [
+        ("event_key", pa.string()),
+        ("event_at", pa.timestamp("us")),
+        ("sent_at", pa.timestamp("us")),
+        ("ordinal", pa.int32()),
+    ]
+)
+_ASKED: Final = ("message_id", "recipient", "event_at", "event_key", "sent_at", "ordinal")
+
+
+class _Delivery(NamedTuple):
+    """One of a recipient; ``event_key`` is its text, ``ordinal`` an arriving one's."""
+
+    message_id: str
+    recipient: str
+    event_at: datetime
+    event_key: str
+    sent_at: datetime
+    ordinal: int | None
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        return self.event_at, self.event_key
+
+
+def mark_repeats(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table | None:
+    """Note every Delivery that follows another of its message and recipient, for it is no outcome.
+
+    To be called before the rows, those that stay of a batch, are inserted. The look-up reads the
+    hours that their ``sent_at`` leaves open; what it finds is rare. Returns that: event_key (as
+    text), event_at, sent_at, and ordinal where it arrives only now; None for nothing.
+    """
+    arriving = _find_arriving(rows)
+    if not arriving.num_rows:
+        return None
+    stored = _find_stored(connection, arriving)
+    shared = {(delivery.message_id, delivery.recipient) for delivery in stored}
+    names = _to_names(arriving)
+    counted = pc.value_counts(names)
+    several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    if not shared and not len(several):
+        return None
+    several = pa.concat_arrays(
+        [several, pa.array([" ".join(name) for name in shared], pa.string())]
+    )
+    groups: dict[tuple[str, str], list[_Delivery]] = {}
+    for row in arriving.filter(pc.is_in(names, value_set=several)).to_pylist():
+        delivery = _Delivery(**{**row, "event_key": str(row["event_key"])})
+        groups.setdefault((delivery.message_id, delivery.recipient), []).append(delivery)
+    for delivery in stored:
+        if group := groups.get((delivery.message_id, delivery.recipient)):
+            group.append(delivery)
+    later = [
+        {name: getattr(delivery, name) for name in _REPEATS.names}
+        for group in groups.values()
+        for delivery in sorted(group, key=lambda one: one.order)[1:]
+    ]
+    if not later:
+        return None
+    repeats = pa.Table.from_pylist(later, _REPEATS)
+    connection.register("repeats", repeats)
+    connection.execute(_NOTE.format(within=near("sent_at", whole(repeats["sent_at"]))))
+    return repeats
+
+
+def _find_arriving(rows: pa.Table) -> pa.Table:
+    """Return the Deliveries that may pair with others of their recipient."""
+    after = pc.subtract(rows["event_at"].cast(pa.int64()), rows["sent_at"].cast(pa.int64()))
+    pairs = pc.and_(
+        pc.and_(pc.equal(rows["event_type"], "Delivery"), pc.is_valid(rows["recipient"])),
+        pc.and_not(
+            pc.and_(
+                pc.greater_equal(after, _EARLIEST_MICROS), pc.less_equal(after, _LATEST_MICROS)
+            ),
+            rows["is_simulator"],
+        ),
+    )
+    return rows.select(_ASKED).filter(pairs)
+
+
+def _find_stored(connection: duckdb.DuckDBPyConnection, arriving: pa.Table) -> list[_Delivery]:
+    """Return the stored Deliveries of the same messages."""
+    sent_at = arriving["sent_at"]
+    hours = {hour + later for hour in hours_of(sent_at) for later in _HOURS_NEAR_SENDING}
+    connection.register("seconds", seconds_around(sent_at))
+    connection.register("delivered", arriving.select(["message_id"]))
+    found = connection.execute(_STORED.format(within=within("event_at", hours)))
+    return [_Delivery(*row) for row in found.fetchall()]
+
+
+def _to_names(arriving: pa.Table) -> pa.Array:
+    return pc.binary_join_element_wise(
+        whole(arriving["message_id"]), whole(arriving["recipient"]), " "
+    )
