@@ -95,6 +95,11 @@ def _tell(
         )
     if result.unread:
         click.echo(f"{result.unread} places in the archive could not be read, nor looked into")
+    for name in result.left:
+        click.echo(
+            f"still names it: my.{to_safe_text(name)}, which could not be made anew without it. "
+            "Drop it (duckpost sql --write), and make it without the address"
+        )
     for copy in copies:
         click.echo(f"left as it is, and may hold it: {copy}")
     click.echo("backups hold it as well; so may the sources (queues, buckets) and SES itself")

@@ -19,7 +19,7 @@ from consumer.warehouse.faults import to_query_fault
 _STATEMENT: Final = re.compile(
     r"""\s*(?P<verb>create(?:\s+or\s+replace)?|drop)
     \s+(?P<kind>view|table|macro(?:\s+table)?|function)
-    \s+(?:if\s+(?:not\s+)?exists\s+)?
+    \s+(?P<unless>if\s+(?:not\s+)?exists\s+)?
     (?:"my"|my)\s*\.\s*(?:"(?P<quoted>[^"]+)"|(?P<name>\w+))(?![\w"])(?!\s*\.)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -75,6 +75,21 @@ def apply_own(connection: duckdb.DuckDBPyConnection, own: OwnStatement) -> None:
             "insert into own_objects values (?, ?, ?, now() at time zone 'UTC')",
             [own.name, own.kind, own.text],
         )
+
+
+def remake_own(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    """Put what another statement makes in the place of a view or macro.
+
+    In the caller's transaction. Raises `QueryError` where it would make something else.
+    """
+    found = _STATEMENT.match(sql)
+    own = parse_own(connection, sql)
+    if found is None or own.is_drop or own.name != name:
+        raise QueryError(f"this makes something else than my.{name}")
+    parts = found["verb"], found["unless"] or ""
+    replacing = found[0].replace(parts[0], "create or replace", 1).replace(parts[1], "", 1)
+    connection.execute(replacing + sql[found.end() :])
+    connection.execute("update own_objects set statement = ? where name = ?", [sql, name])
 
 
 def make_missing(connection: duckdb.DuckDBPyConnection) -> None:

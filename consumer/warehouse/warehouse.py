@@ -190,10 +190,13 @@ class Warehouse:
                 raise
             except duckdb.Error as error:
                 raise to_query_fault(error) from error
-        # readers need not wait for the worker's next start to see it
+        self.republish()
+        return own.name
+
+    def republish(self) -> None:
+        """Show readers what changed in `my`: they need not wait for the worker's next start."""
         if self._publication is not None:
             self._publication.renew()
-        return own.name
 
     @contextmanager
     def read(
@@ -235,6 +238,18 @@ class Warehouse:
         with self._lock, self._transactions.on_writer(self._connection, doing):
             self._standing.identities.forget()
             return work(self._connection)
+
+    def change_beside(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Do the same while batches are written: ``work`` changes nothing that they do.
+
+        The caller is `alone`.
+        """
+        interruption = Interruption()
+        with (
+            self._running.noted(interruption),
+            self._transactions.beside_writer(doing, interruption) as cursor,
+        ):
+            return work(cursor)
 
     def enforce(self, rules: Rules) -> None:
         """Judge by other rules what comes in from now on; see `consumer.warehouse.rules`."""
