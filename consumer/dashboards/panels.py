@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from consumer.dashboards.choices import Choice
+from consumer.dashboards.thresholds import Line
 
 Kind = Literal["stat", "series", "bars", "table", "gauge", "heatmap"]
 
@@ -12,14 +13,6 @@ PERCENT = "percentunit"
 COUNT = "short"
 BYTES = "bytes"
 NOTHING = "nothing in this range"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A value from which on a figure has another colour, and a dashed line in charts."""
-
-    value: float
-    color: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +28,15 @@ class Panel:
         sql: the question, with Grafana's macros and variables.
         description: the definition of the figure; see `Definitions.explain`.
         unit: Grafana's name for the unit of every number.
-        lines: thresholds, lowest first; the colour below the lowest is green.
+        lines: thresholds, lowest first; the colour below the lowest is green. Columns of a table
+            have those of their figures by themselves.
         units: of columns of a table that differ, by name.
         links: where a cell leads, by column.
+        hidden: columns of a table that only a link needs.
+        colors: of the lines of a chart that rows name.
         marks: a second question of the same shape, drawn as grey points.
+        floor: where the axis of shares that are near 1 begins, unless one lies lower.
+        is_shaded: whether the numbers of a table are the darker the greater they are.
         empty: what stands there when there is nothing to show.
     """
 
@@ -52,10 +50,14 @@ class Panel:
     lines: tuple[Line, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    colors: Mapping[str, str] = field(default_factory=dict)
     marks: str = ""
+    floor: float = 0
     changes: bool = False
     is_more_better: bool = True
     is_stacked: bool = False
+    is_shaded: bool = False
     empty: str = NOTHING
 
 

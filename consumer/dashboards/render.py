@@ -15,10 +15,14 @@ from grafana_foundation_sdk.models import dashboard as grafana
 from grafana_foundation_sdk.models import heatmap as heat
 
 from consumer.dashboards.choices import ALL, Choice
+from consumer.dashboards.fields import to_overrides, to_thresholds
 from consumer.dashboards.names import DATA_SOURCE_TYPE, DATA_SOURCE_UID, SCHEMA_VERSION, TAG
-from consumer.dashboards.panels import Board, Kind, Panel
+from consumer.dashboards.panels import COUNT, PERCENT, Board, Kind, Panel
 
 _COLUMNS: Final = 24
+_POINTS_OF_RATES: Final = 30
+_POINTS_OF_COUNTS: Final = 60
+_ABOVE_THE_LINE: Final = 1.2
 
 AnyPanel = (
     stat.Panel | timeseries.Panel | table.Panel | bargauge.Panel | heatmap.Panel
@@ -117,21 +121,30 @@ def _to_panel(panel: Panel, number: int, place: grafana.GridPos) -> grafana.Pane
         "heatmap": _to_heatmap,
     }
     builder = makers[panel.kind](panel)
-    is_series = panel.kind in {"series", "bars", "heatmap"} or panel.changes
+    is_chart = panel.kind in {"series", "bars", "heatmap"}
+    is_series = is_chart or panel.changes
     builder.id(number).title(panel.title).description(panel.description).grid_pos(place)
-    builder.datasource(to_source()).unit(panel.unit).no_value(panel.empty)
+    builder.datasource(to_source()).unit(_to_unit(panel)).no_value(panel.empty)
     builder.with_target(SqlQuery(panel.sql, is_series=is_series))
     if panel.marks:
         builder.with_target(SqlQuery(panel.marks, "B", is_series=True))
     if is_series:
-        builder.interval("1h")  # rows are hours, or days: nothing lies between
-    steps = [grafana.Threshold(value=None, color="green")]
-    steps += [grafana.Threshold(value=line.value, color=line.color) for line in panel.lines]
-    thresholds = grafana.ThresholdsConfig(mode=grafana.ThresholdsMode.ABSOLUTE, steps=steps)
+        # rows are hours, or days: nothing lies between, and too little in each for a rate
+        points = _POINTS_OF_RATES if panel.unit == PERCENT else _POINTS_OF_COUNTS
+        builder.interval("1h").max_data_points(points)
+    if panel.unit == PERCENT and not is_chart:
+        builder.decimals(2)
     built: grafana.Panel = builder.build()
     assert built.field_config is not None  # noqa: S101 - each builder above has set a unit
+    thresholds = grafana.ThresholdsConfig.from_json(to_thresholds(panel.lines))
     built.field_config.defaults.thresholds = thresholds
+    built.field_config.overrides += to_overrides(panel)
     return built
+
+
+def _to_unit(panel: Panel) -> str:
+    """Return the unit of every number; a table has room for all digits of a count."""
+    return "locale" if panel.kind == "table" and panel.unit == COUNT else panel.unit
 
 
 def _to_stat(panel: Panel) -> stat.Panel:
@@ -155,7 +168,11 @@ def _to_series(panel: Panel) -> timeseries.Panel:
     chart = _to_chart(panel).draw_style(common.GraphDrawStyle.LINE).line_width(2)
     if panel.lines:
         dashed = options.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
-        chart.thresholds_style(dashed)
+        chart.thresholds_style(dashed).axis_soft_max(panel.lines[0].value * _ABOVE_THE_LINE)
+    if panel.floor:
+        chart.axis_soft_min(panel.floor).max(1)
+    else:
+        chart.min(0)
     if panel.marks:
         chart.override_by_query(
             "B",
@@ -169,7 +186,8 @@ def _to_series(panel: Panel) -> timeseries.Panel:
 
 
 def _to_bars(panel: Panel) -> timeseries.Panel:
-    return _to_chart(panel).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
+    bars = _to_chart(panel).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
+    return bars.min(0).bar_alignment(common.BarAlignment.AFTER)
 
 
 def _to_chart(panel: Panel) -> timeseries.Panel:
@@ -179,30 +197,21 @@ def _to_chart(panel: Panel) -> timeseries.Panel:
         .placement(common.LegendPlacement.BOTTOM)
         .show_legend(True)
     )
-    tooltip = options.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
+    tooltip = (
+        options.VizTooltipOptions()
+        .mode(common.TooltipDisplayMode.MULTI)
+        .sort(common.SortOrder.DESCENDING)
+    )
     chart = (
-        timeseries.Panel()
-        .legend(legend)
-        .tooltip(tooltip)
-        .min(0)
-        .show_points(common.VisibilityMode.AUTO)
+        timeseries.Panel().legend(legend).tooltip(tooltip).show_points(common.VisibilityMode.AUTO)
     )
     if panel.is_stacked:
         chart.stacking(options.StackingConfig().mode(common.StackingMode.NORMAL)).fill_opacity(30)
     return chart
 
 
-def _to_table(panel: Panel) -> table.Panel:
-    built = table.Panel().cell_height(common.TableCellHeight.SM).filterable(True)
-    for column, unit in panel.units.items():
-        built.override_by_name(column, [grafana.DynamicConfigValue("unit", unit)])
-    for column, url in panel.links.items():
-        link = {"title": "Look closer", "url": url}
-        built.override_by_name(column, [grafana.DynamicConfigValue("links", [link])])
-    if " as name\n" in panel.sql:
-        # what a link needs to know, and nobody to read
-        built.override_by_name("name", [grafana.DynamicConfigValue("custom.hidden", True)])
-    return built
+def _to_table(_: Panel) -> table.Panel:
+    return table.Panel().cell_height(common.TableCellHeight.SM)
 
 
 def _to_gauge(_: Panel) -> bargauge.Panel:
@@ -211,6 +220,7 @@ def _to_gauge(_: Panel) -> bargauge.Panel:
         .reduce_options(options.ReduceDataOptions().calcs(["last"]).values(True).limit(50))
         .orientation(common.VizOrientation.HORIZONTAL)
         .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .text(options.VizTextDisplayOptions().title_size(14).value_size(18))
         .min(0)
     )
 
@@ -219,7 +229,15 @@ def _to_heatmap(_: Panel) -> heatmap.Panel:
     return (
         heatmap.Panel()
         .calculate(False)
-        .color(heatmap.HeatmapColorOptions().scheme("Oranges").mode(heat.HeatmapColorMode.SCHEME))
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heat.HeatmapColorMode.SCHEME)
+            .scheme("Oranges")
+            .scale(heat.HeatmapColorScale.EXPONENTIAL)
+            .exponent(0.5)
+            .fill("dark-orange")
+            .steps(64)  # with the SDK's 0 nothing is drawn
+        )
         .y_axis(heatmap.YAxisConfig().axis_placement(common.AxisPlacement.LEFT))
         .cell_gap(1)
         .rows_frame(heatmap.RowsHeatmapOptions().layout(common.HeatmapCellLayout.AUTO))

@@ -215,7 +215,7 @@ def test_what_a_person_changed_is_kept_unless_forced(fake: FakeGrafana, run: Run
 
     forced = run("--force")
     assert 0 == forced.exit_code
-    assert "SES 1 · Overview" == fake.dashboards["duckpost-overview"][-1]["data"]["title"]
+    assert "SES 01 · Overview" == fake.dashboards["duckpost-overview"][-1]["data"]["title"]
     assert {"same"} == fates(run("--json"))
 
 
@@ -227,7 +227,7 @@ def test_an_older_push_is_replaced(fake: FakeGrafana, run: Run) -> None:
     result = run("--json")
 
     changed = [one["name"] for one in json.loads(result.output) if one["fate"] == "changed"]
-    assert ["dashboard SES 1 · Overview"] == changed
+    assert ["dashboard SES 01 · Overview"] == changed
 
 
 def test_a_new_address_reaches_the_data_source_and_a_person_s_own_is_kept(

@@ -10,9 +10,10 @@ from consumer.dashboards.boards.questions import (
     rates,
     select,
 )
-from consumer.dashboards.boards.rates import AWS_NOTE, BOUNCE_LINES, rate_by_set
+from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
+from consumer.dashboards.colors import COLORS
 from consumer.dashboards.definitions import Definitions, count
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
@@ -24,6 +25,7 @@ _BOUNCES = (
 )
 _RATES = ("hard_bounce_rate", "soft_bounce_rate", "block_bounce_rate", "aws_bounce_rate")
 _KINDS = ("bounce_type", "bounce_sub_type", "status", "bounce_class")
+_KINDS_OF_BOUNCES = ("hard", "soft", "undetermined")
 _NO_BOUNCE = "no bounce in this range"
 
 
@@ -31,17 +33,17 @@ def bounces(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-bounces",
-        "SES 3 · Bounces and blocks",
+        "SES 03 · Bounces and blocks",
         "How much bounces, of what kind, where, and what the receivers said.",
         MAIL_CHOICES,
         (
             Row(
                 "Now, and against the range before",
                 (
-                    changing_rate(d, "aws_bounce_rate", "Bounces as AWS counts"),
-                    changing_rate(d, "hard_bounce_rate", "Hard bounces"),
-                    changing_rate(d, "soft_bounce_rate", "Soft bounces"),
-                    changing_rate(d, "block_bounce_rate", "Blocks"),
+                    changing_rate(d, "aws_bounce_rate", "Bounce rate (AWS)"),
+                    changing_rate(d, "hard_bounce_rate", "Hard bounce rate"),
+                    changing_rate(d, "soft_bounce_rate", "Soft bounce rate"),
+                    changing_rate(d, "block_bounce_rate", "Block rate"),
                     changing_count(d, "hard_bounces", "Hard bounces", is_more_better=False),
                     changing_count(d, "block_bounces", "Blocks", is_more_better=False),
                 ),
@@ -57,9 +59,8 @@ def bounces(d: Definitions) -> Board:
                 "Where they come from",
                 (
                     _by_set(d),
-                    rate_by_set(
-                        d, "hard_bounce_rate", "Hard bounce rate", note=AWS_NOTE, lines=BOUNCE_LINES
-                    ),
+                    rate_by_set(d, "hard_bounce_rate", "Hard bounce rate"),
+                    rate_by_set(d, "block_bounce_rate", "Block rate"),
                 ),
             ),
             Row("What they say", (_kinds(d), _responses(d))),
@@ -79,6 +80,7 @@ def _over_time(d: Definitions, column: str, title: str) -> Panel:
         ),
         width=12,
         height=9,
+        colors={name: COLORS[name] for name in _KINDS_OF_BOUNCES},
         is_stacked=True,
         empty=_NO_BOUNCE,
     )
@@ -97,8 +99,8 @@ def _by_set(d: Definitions) -> Panel:
             "limit 200",
         ),
         d.explain("attempted_or_outcomes", *_RATES, note="Of mail sent in the range."),
-        width=12,
-        height=9,
+        width=24,
+        height=8,
         units=dict.fromkeys(_RATES, PERCENT),
     )
 

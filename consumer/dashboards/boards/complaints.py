@@ -12,7 +12,7 @@ from consumer.dashboards.boards.questions import (
     select,
     wide_series,
 )
-from consumer.dashboards.boards.rates import AWS_NOTE, COMPLAINT_LINES, rate_by_set
+from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
@@ -27,14 +27,14 @@ def complaints(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-complaints",
-        "SES 4 · Complaints and suppression",
+        "SES 04 · Complaints and suppression",
         "Who calls it spam, who leaves, whom SES no longer tries, and who is mailed all the same.",
         MAIL_CHOICES,
         (
             Row(
                 "Now, and against the range before",
                 (
-                    changing_rate(d, "complaint_rate_fbl", "Complaints (FBL)"),
+                    changing_rate(d, "complaint_rate_fbl", "Complaint rate (FBL)"),
                     changing_count(d, "complaints", "Complaints", is_more_better=False),
                     changing_count(d, "fbl_deliveries", "Deliveries that can complain"),
                     changing_count(d, "suppressed", "Suppressed", is_more_better=False),
@@ -45,13 +45,7 @@ def complaints(d: Definitions) -> Board:
             Row(
                 "Complaints",
                 (
-                    rate_by_set(
-                        d,
-                        "complaint_rate_fbl",
-                        "Complaint rate (FBL)",
-                        note=AWS_NOTE,
-                        lines=COMPLAINT_LINES,
-                    ),
+                    rate_by_set(d, "complaint_rate_fbl", "Complaint rate (FBL)"),
                     _reports(d),
                     _by_provider(d),
                 ),

@@ -17,7 +17,6 @@ from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _COUNTS = ("opens", "machine_opens", "unique_human_opens")
 _CLICKS = ("clicks", "machine_clicks", "unique_human_clicks")
-_HUMAN = ("unique_human_opens", "unique_human_clicks")
 _AGES = (
     "unique_open_rate_24h",
     "unique_open_rate_72h",
@@ -33,7 +32,7 @@ def engagement(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-engagement",
-        "SES 6 · Engagement",
+        "SES 06 · Engagement",
         "Who reads and clicks, people and machines apart, which links, and when.",
         (*MAIL_CHOICES, TIME_ZONE),
         (
@@ -53,7 +52,14 @@ def engagement(d: Definitions) -> Board:
                 "By when the mail was sent",
                 (rate_by_set(d, "unique_click_rate", "Click rate"), _ages(d)),
             ),
-            Row("Links and hours", (_links(d), _hours(d))),
+            Row(
+                "Hours of the week",
+                (
+                    _hours(d, "unique_human_opens", "People open"),
+                    _hours(d, "unique_human_clicks", "People click"),
+                ),
+            ),
+            Row("Links", (_links(d),)),
         ),
         "now-30d",
     )
@@ -103,29 +109,34 @@ def _links(d: Definitions) -> Panel:
             "limit 200",
         ),
         d.explain("links_hourly_by_event_time", "clicks", "machine_clicks"),
-        width=14,
-        height=12,
+        width=24,
+        height=10,
         empty="no click in this range",
     )
 
 
-def _hours(d: Definitions) -> Panel:
+def _hours(d: Definitions, name: str, title: str) -> Panel:
+    by_hour = tuple(
+        f'(sum(m.{name}) filter (where hour({_LOCAL}) = {hour}))::bigint as "{hour:02}"'
+        for hour in range(24)
+    )
     return Panel(
         "table",
-        "Human opens and clicks, by hour of the week",
+        f"{title}, by hour of the week",
         select(
-            (f"dayname({_LOCAL}) as weekday", f"hour({_LOCAL}) as hour", *counts(_HUMAN)),
+            (f"dayname({_LOCAL}) as weekday", *by_hour),
             EVENTS,
-            f"group by weekday, hour, isodow({_LOCAL})",
-            "having sum(m.unique_human_opens + m.unique_human_clicks) > 0",
-            f"order by isodow({_LOCAL}), hour",
+            f"group by weekday, isodow({_LOCAL})",
+            f"having sum(m.{name}) > 0",
+            f"order by isodow({_LOCAL})",
         ),
         d.explain(
-            *_HUMAN,
+            name,
             note="Hours of the chosen time zone; zones that differ from UTC by half an hour are "
             "as exact as whole UTC hours allow.",
         ),
-        width=10,
-        height=12,
+        width=24,
+        height=9,
+        is_shaded=True,
         empty="no person read or clicked in this range",
     )

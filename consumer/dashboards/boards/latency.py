@@ -14,44 +14,48 @@ from consumer.dashboards.boards.questions import (
 from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
-from consumer.dashboards.definitions import Definitions
-from consumer.dashboards.panels import COUNT, PERCENT, Board, Line, Panel, Row
+from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _MS = "ms"
-_BANDS = (
-    "up_to_1s",
-    "up_to_5s",
-    "up_to_30s",
-    "up_to_2m",
-    "up_to_10m",
-    "up_to_1h",
-    "up_to_6h",
-    "over_6h",
-)
+_BANDS = {
+    "up_to_1s": "≤ 1 s",
+    "up_to_5s": "≤ 5 s",
+    "up_to_30s": "≤ 30 s",
+    "up_to_2m": "≤ 2 min",
+    "up_to_10m": "≤ 10 min",
+    "up_to_1h": "≤ 1 h",
+    "up_to_6h": "≤ 6 h",
+    "over_6h": "> 6 h",
+}
 _SIDES = ("ses_delays", "receiver_delays")
 _LOST_RATES = ("lost_rate", "lost_rate_low", "lost_rate_high")
 _WAITING = f"from backlog as m\nwhere true{chosen((*MESSAGE_CHOICES, PROVIDER), 'm')}"
 _TIMES = "delivery_times_hourly_by_event_time"
-_DELAY_LINES = (Line(0.05, "orange"), Line(0.15, "red"))
-_LOST_LINES = (Line(0.01, "orange"), Line(0.05, "red"))
 
 
 def latency(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-latency",
-        "SES 5 · Latency and delays",
+        "SES 05 · Latency and delays",
         "How long delivery takes, what waits now, and what never came to an end.",
         MAIL_CHOICES,
         (
             Row(
                 "Now, and against the range before",
                 (
-                    changing_rate(d, "delay_rate", "Delayed", width=6),
+                    changing_rate(d, "delay_rate", "Delay rate", width=6),
                     changing_count(d, "delays", "Delayed", is_more_better=False, width=6),
-                    changing_count(d, "ses_delays", "By SES", is_more_better=False, width=6),
                     changing_count(
-                        d, "receiver_delays", "By the receiver", is_more_better=False, width=6
+                        d, "ses_delays", "Delayed by SES", is_more_better=False, width=6
+                    ),
+                    changing_count(
+                        d,
+                        "receiver_delays",
+                        "Delayed by the receiver",
+                        is_more_better=False,
+                        width=6,
                     ),
                 ),
             ),
@@ -60,14 +64,7 @@ def latency(d: Definitions) -> Board:
             Row(
                 "Delays and lost mail",
                 (
-                    rate_by_set(
-                        d,
-                        "delay_rate",
-                        "Delay rate",
-                        also=("alert_delays",),
-                        lines=_DELAY_LINES,
-                        height=8,
-                    ),
+                    rate_by_set(d, "delay_rate", "Delay rate", also=("alert_delays",), height=8),
                     _sides(d),
                     _lost(d),
                 ),
@@ -107,9 +104,9 @@ def _percentiles(d: Definitions) -> Panel:
             note="Day by day, as percentiles of days don't add up to those of a range.",
         ),
         _MS,
-        width=12,
+        width=15,
         height=10,
-        units={"deliveries": COUNT},
+        units={"deliveries": "locale"},
     )
 
 
@@ -119,10 +116,12 @@ def _bands(d: Definitions) -> Panel:
         "heatmap",
         "Deliveries by how long they took",
         wide_series(
-            counts(_BANDS), source + chosen((*MESSAGE_CHOICES, PROVIDER), "m"), BY_EVENT_TIME
+            tuple(f'{count(name)} as "{label}"' for name, label in _BANDS.items()),
+            source + chosen((*MESSAGE_CHOICES, PROVIDER), "m"),
+            BY_EVENT_TIME,
         ),
-        d.explain(_TIMES, *(f"{_TIMES}.{name}" for name in _BANDS[:2])),
-        width=12,
+        d.explain(_TIMES, f"{_TIMES}.up_to_1s", f"{_TIMES}.up_to_5s"),
+        width=9,
         height=10,
     )
 
@@ -140,6 +139,7 @@ def _within(d: Definitions) -> Panel:
         d.explain(f"{_TIMES}.within_2m", f"{_TIMES}.deliveries"),
         PERCENT,
         width=24,
+        floor=0.9,
     )
 
 
@@ -162,14 +162,14 @@ def _backlog(d: Definitions) -> Panel:
         ),
         d.explain("backlog", "backlog.age_hours", note="Now, whatever the range."),
         width=16,
-        height=9,
+        height=7,
         empty="nothing waits",
     )
 
 
 def _waiting(d: Definitions) -> Panel:
     return Panel(
-        "gauge",
+        "table",
         "Waiting, by age",
         select(
             ("concat('at least ', m.age_hours, ' h') as age", *counts(("recipients",))),
@@ -179,7 +179,7 @@ def _waiting(d: Definitions) -> Panel:
         ),
         d.explain("backlog", "backlog.recipients", note="Now, whatever the range."),
         width=8,
-        height=9,
+        height=7,
         empty="nothing waits",
     )
 
@@ -212,7 +212,6 @@ def _lost(d: Definitions) -> Panel:
         d.explain("lost", "lost_rate", f"{view}.lost_rate_low", "alert_lost_mail"),
         width=24,
         height=9,
-        lines=_LOST_LINES,
         units=dict.fromkeys(_LOST_RATES, PERCENT),
         empty="no day in this range is old enough, or Send or Delivery is not published",
     )

@@ -18,7 +18,7 @@ def lookup(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-lookup",
-        "SES 8 · Message and recipient lookup",
+        "SES 08 · Message and recipient lookup",
         "The story of one message or address.",
         (LOOK_FOR,),
         (Row("What became of it", (_states(d),)), Row("What happened", (_timeline(d),))),
@@ -63,15 +63,15 @@ def _timeline(d: Definitions) -> Panel:
         select(
             (
                 "event_at",
+                "since_sending_ms",
                 "event_type",
                 "kind",
                 "detail",
                 "recipient",
-                "message_id",
                 "subject",
-                "since_sending_ms",
                 "configuration_set_name",
                 "identity",
+                "message_id",
                 "is_simulator",
                 "received_at",
             ),

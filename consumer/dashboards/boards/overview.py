@@ -13,20 +13,15 @@ from consumer.dashboards.boards.questions import (
     small_sample,
     wide_series,
 )
-from consumer.dashboards.boards.rates import (
-    AWS_NOTE,
-    BOUNCE_LINES,
-    COMPLAINT_LINES,
-    rate_by_set,
-)
+from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
+from consumer.dashboards.thresholds import AWS_NOTE, LINES
 
-_TYPES = (
-    "sends",
-    "deliveries",
+_VOLUME = ("sends", "deliveries", "opens", "clicks")
+_TROUBLE = (
     "hard_bounces",
     "soft_bounces",
     "undetermined_bounces",
@@ -35,8 +30,6 @@ _TYPES = (
     "delays",
     "rejects",
     "rendering_failures",
-    "opens",
-    "clicks",
     "unsubscribes",
 )
 _FUNNEL = (
@@ -66,12 +59,12 @@ def overview(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-overview",
-        "SES 1 · Overview",
+        "SES 01 · Overview",
         "How mail does, at a glance, and where to look next.",
         MAIL_CHOICES,
         (
             Row("Now, and against the range before", _stats(d)),
-            Row("Volume", (_events_by_type(d), _funnel(d))),
+            Row("What happened, and what came of it", (_volume(d), _trouble(d), _funnel(d))),
             Row("Rates, by when the mail was sent", (_bounces(d), _complaints(d))),
             Row("Configuration sets", (_by_set(d), _accepted(d))),
         ),
@@ -84,22 +77,34 @@ def _stats(d: Definitions) -> tuple[Panel, ...]:
         changing_count(d, "deliveries", "Deliveries", width=3),
         changing_rate(d, "accepted_rate", "Accepted", is_more_better=True, width=3),
         changing_rate(d, "hard_bounce_rate", "Hard bounces", width=3),
-        changing_rate(d, "aws_bounce_rate", "Bounces as AWS counts", width=3),
+        changing_rate(d, "aws_bounce_rate", "Bounces (AWS)", width=3),
         changing_rate(d, "complaint_rate_fbl", "Complaints (FBL)", width=3),
         changing_rate(d, "delay_rate", "Delayed", width=3),
         changing_rate(d, "unique_click_rate", "Clicked", is_more_better=True, width=3),
     )
 
 
-def _events_by_type(d: Definitions) -> Panel:
+def _volume(d: Definitions) -> Panel:
     return Panel(
         "series",
-        "What happened, by type",
-        wide_series(counts(_TYPES), EVENTS, BY_EVENT_TIME),
-        d.explain(*_TYPES, note="By the time at which it happened."),
-        width=16,
+        "Mail and its readers",
+        wide_series(counts(_VOLUME), EVENTS, BY_EVENT_TIME),
+        d.explain(*_VOLUME, note="By the time at which it happened."),
+        width=9,
+        height=9,
+    )
+
+
+def _trouble(d: Definitions) -> Panel:
+    return Panel(
+        "bars",
+        "What went wrong",
+        wide_series(counts(_TROUBLE), EVENTS, BY_EVENT_TIME),
+        d.explain(*_TROUBLE, note="By the time at which it happened."),
+        width=9,
         height=9,
         is_stacked=True,
+        empty="nothing went wrong in this range",
     )
 
 
@@ -109,7 +114,7 @@ def _funnel(d: Definitions) -> Panel:
         "From send to click",
         select(counts(_FUNNEL), COHORT, "having count(*) > 0"),
         d.explain(*_FUNNEL, note="Of mail sent in the range."),
-        width=8,
+        width=6,
         height=9,
     )
 
@@ -131,7 +136,7 @@ def _bounces(d: Definitions) -> Panel:
         PERCENT,
         width=12,
         height=9,
-        lines=BOUNCE_LINES,
+        lines=LINES["aws_bounce_rate"],
         marks=small,
     )
 
@@ -146,7 +151,7 @@ def _complaints(d: Definitions) -> Panel:
         PERCENT,
         width=12,
         height=9,
-        lines=COMPLAINT_LINES,
+        lines=LINES["complaint_rate_fbl"],
     )
 
 
@@ -161,9 +166,11 @@ def _by_set(d: Definitions) -> Panel:
                 *rates(d, _TABLE_RATES),
                 small_sample(d),
                 "c.configuration_set_name as name",
+                "coalesce(c.account, '(none)') as account",
+                "coalesce(c.region, '(none)') as region",
             ),
             COHORT_OF_SETS,
-            "group by c.configuration_set_label, c.configuration_set_name",
+            "group by c.configuration_set_label, c.configuration_set_name, c.account, c.region",
             "order by sends desc, c.configuration_set_label",
         ),
         d.explain(
@@ -178,8 +185,11 @@ def _by_set(d: Definitions) -> Panel:
         units=dict.fromkeys(_TABLE_RATES, PERCENT),
         links={
             "configuration_set": "/d/duckpost-bounces?${__url_time_range}"
+            "&var-account=${__data.fields.account:percentencode}"
+            "&var-region=${__data.fields.region:percentencode}"
             "&var-configuration_set=${__data.fields.name:percentencode}"
         },
+        hidden=("name", "account", "region"),
     )
 
 

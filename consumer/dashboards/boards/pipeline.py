@@ -3,7 +3,8 @@
 from consumer.dashboards.boards.questions import counts, long_series, select, wide_series
 from consumer.dashboards.choices import Choice, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import BYTES, COUNT, Board, Line, Panel, Row
+from consumer.dashboards.panels import BYTES, COUNT, Board, Panel, Row
+from consumer.dashboards.thresholds import LINES
 
 SOURCE = Choice(
     "source", "Source", "select p.source\nfrom pipeline_by_source as p\norder by p.source"
@@ -20,7 +21,7 @@ def pipeline(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-pipeline",
-        "SES 9 · Pipeline health",
+        "SES 09 · Pipeline health",
         "Whether events come in, how late, and what became of all that came.",
         (SOURCE,),
         (
@@ -35,12 +36,6 @@ def pipeline(d: Definitions) -> Board:
 
 
 def _stats(d: Definitions) -> list[Panel]:
-    lines = {
-        "newest_commit_age_secs": (Line(3600, "orange"), Line(21_600, "red")),
-        "newest_event_age_secs": (Line(3600, "orange"), Line(21_600, "red")),
-        "payloads_in_quarantine": (Line(1, "orange"),),
-        "implausible_event_times": (Line(1, "orange"),),
-    }
     return [
         Panel(
             "stat",
@@ -50,7 +45,7 @@ def _stats(d: Definitions) -> list[Panel]:
             unit,
             width=4,
             height=4,
-            lines=lines.get(column, ()),
+            lines=LINES.get(column, ()),
             empty="nothing yet",
         )
         for column, title, unit in (
@@ -66,12 +61,13 @@ def _stats(d: Definitions) -> list[Panel]:
 
 def _by_source(d: Definitions) -> Panel:
     return Panel(
-        "series",
+        "bars",
         "Payloads, by source",
         long_series("m.source", count("payloads"), _HOURLY, _BY_TIME),
         d.explain("pipeline_hourly.payloads", "pipeline_hourly.committed_hour"),
         width=12,
         height=9,
+        is_stacked=True,
     )
 
 
@@ -109,7 +105,7 @@ def _sources(d: Definitions) -> Panel:
         ),
         d.explain("pipeline_by_source", "pipeline_by_source.last_received_at", "alert_silence"),
         width=24,
-        height=7,
+        height=6,
     )
 
 
@@ -137,8 +133,8 @@ def _quarantine(d: Definitions) -> Panel:
             "alert_quarantine_growth",
             note="`duckpost quarantine show` has the payload.",
         ),
-        width=14,
-        height=9,
+        width=24,
+        height=7,
         units={"payload_bytes": BYTES},
         empty="nothing is in quarantine",
     )
@@ -155,9 +151,8 @@ def _conservation(d: Definitions) -> Panel:
             alias="c",
         ),
         d.explain("conservation", "conservation.unaccounted"),
-        width=10,
-        height=9,
-        lines=(Line(1, "red"),),
+        width=24,
+        height=5,
     )
 
 

@@ -1,15 +1,11 @@
 """Reconciliation and posture: what is published, how far figures reach, how mail travels."""
 
 from consumer.dashboards.boards.questions import BY_EVENT_TIME, long_series, select
-from consumer.dashboards.boards.rates import (
-    AWS_NOTE,
-    BOUNCE_LINES,
-    COMPLAINT_LINES,
-    rate_by,
-)
+from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import PERCENT, Board, Line, Panel, Row
+from consumer.dashboards.panels import PERCENT, Board, Panel, Row
+from consumer.dashboards.thresholds import Line
 
 _ACCOUNTS = (
     "from mail_hourly_by_send_cohort as m\n"
@@ -47,7 +43,8 @@ def posture(d: Definitions) -> Board:
             Row("Beside AWS's figures", (_standing(d), _differences(d), _beside(d))),
             Row("Coverage", (_coverage(d),)),
             Row("Denominators", (_basis(d),)),
-            Row("How mail travels", (_tls(d), _definitions(d))),
+            Row("How mail travels", (_tls(d),)),
+            Row("Definitions", (_definitions(d),)),
         ),
         "now-30d",
     )
@@ -62,12 +59,11 @@ def _lines(d: Definitions) -> list[Panel]:
             title,
             label=label,
             source=_ACCOUNTS,
-            note=f"{AWS_NOTE} Configuration sets are not told apart here.",
-            lines=lines,
+            note="Configuration sets are not told apart here.",
         )
-        for name, title, lines in (
-            ("aws_bounce_rate", "Bounces as AWS counts, by account", BOUNCE_LINES),
-            ("complaint_rate_fbl", "Complaints (FBL), by account", COMPLAINT_LINES),
+        for name, title in (
+            ("aws_bounce_rate", "Bounce rate (AWS), by account"),
+            ("complaint_rate_fbl", "Complaint rate (FBL), by account"),
         )
     ]
 
@@ -101,7 +97,7 @@ def _standing(d: Definitions) -> Panel:
             note="Whatever range is shown.",
         ),
         width=24,
-        height=6,
+        height=5,
         units={"quota_used_rate": PERCENT},
         empty=_UNASKED,
     )
@@ -236,8 +232,8 @@ def _tls(d: Definitions) -> Panel:
             "outgoing_hourly_by_event_time",
             "outgoing_hourly_by_event_time.outgoing_tls_version",
         ),
-        width=12,
-        height=9,
+        width=24,
+        height=8,
         is_stacked=True,
     )
 
@@ -253,6 +249,6 @@ def _definitions(d: Definitions) -> Panel:
         ),
         d.explain("metric_catalogue", "metric_catalogue.axis"),
         "string",
-        width=12,
-        height=9,
+        width=24,
+        height=10,
     )

@@ -12,7 +12,7 @@ from consumer.dashboards.boards.questions import (
     select,
     small_sample,
 )
-from consumer.dashboards.boards.rates import COMPLAINT_LINES, rate_by
+from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
@@ -41,7 +41,7 @@ def providers(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-providers",
-        "SES 2 · Mailbox providers",
+        "SES 02 · Mailbox providers",
         "Who takes the mail, who delays it, who refuses it, and what they say.",
         MAIL_CHOICES,
         (
@@ -78,7 +78,7 @@ def _table(d: Definitions) -> Panel:
             note="Of mail sent on the days of the range, whole ones; the 200 largest. Unknown "
             "domains stay themselves.",
         ),
-        width=18,
+        width=19,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
     )
@@ -87,7 +87,7 @@ def _table(d: Definitions) -> Panel:
 def _without_loop(d: Definitions) -> Panel:
     return Panel(
         "gauge",
-        "Deliveries that can complain",
+        "Who could complain",
         select(counts(("deliveries", "fbl_deliveries")), COHORT, "having count(*) > 0"),
         d.explain(
             "deliveries",
@@ -95,7 +95,7 @@ def _without_loop(d: Definitions) -> Panel:
             note="Where a provider has no feedback loop, as Gmail has none, nobody's complaint "
             "reaches SES: those deliveries say nothing about complaints.",
         ),
-        width=6,
+        width=5,
         height=12,
     )
 
@@ -109,7 +109,6 @@ def _series(d: Definitions) -> list[Panel]:
             label="m.provider",
             source=f"{COHORT}{_LARGEST}",
             note=_TEN,
-            lines=COMPLAINT_LINES if name == "complaint_rate_fbl" else (),
         )
         for name, title in (
             ("accepted_rate", "Accepted, by provider"),
@@ -204,4 +203,5 @@ def _speed(d: Definitions) -> Panel:
         PERCENT,
         width=12,
         height=10,
+        floor=0.9,
     )

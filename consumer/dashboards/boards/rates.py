@@ -1,19 +1,11 @@
-"""Rates over time, and the lines that some are measured against."""
+"""Rates over time, beside the lines that they are measured against."""
 
 from consumer.dashboards.boards.questions import BY_COHORT_TIME, COHORT_OF_SETS, long_series
 from consumer.dashboards.definitions import Definitions
-from consumer.dashboards.panels import PERCENT, Line, Panel
+from consumer.dashboards.panels import PERCENT, Panel
+from consumer.dashboards.thresholds import LINES, explain_lines
 
-# AWS reviews an account at the second line of bounces, or the first of complaints, and pauses it
-# at the last. They are the account's: below it they are guides.
-BOUNCE_LINES = (Line(0.02, "yellow"), Line(0.05, "orange"), Line(0.10, "red"))
-COMPLAINT_LINES = (Line(0.001, "orange"), Line(0.005, "red"))
-AWS_NOTE = "The lines are AWS's, and drawn for a whole account; below that they are guides."
-RATE_LINES = {
-    "aws_bounce_rate": BOUNCE_LINES,
-    "hard_bounce_rate": BOUNCE_LINES,
-    "complaint_rate_fbl": COMPLAINT_LINES,
-}
+_NEAR_ONE = 0.9
 
 
 def rate_by(  # noqa: PLR0913 - what a chart consists of
@@ -25,7 +17,6 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
     source: str,
     also: tuple[str, ...] = (),
     note: str = "",
-    lines: tuple[Line, ...] = (),
     width: int = 12,
     height: int = 8,
 ) -> Panel:
@@ -39,7 +30,6 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
         source: FROM and WHERE.
         also: further names to explain.
         note: see `Definitions.explain`.
-        lines: thresholds.
         width: of the panel.
         height: of the panel.
     """
@@ -47,11 +37,12 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
         "series",
         title,
         long_series(label, definitions.rate(name), source, BY_COHORT_TIME),
-        definitions.explain(name, *also, note=note),
+        definitions.explain(name, *also, note=" ".join(filter(None, (explain_lines(name), note)))),
         PERCENT,
         width=width,
         height=height,
-        lines=lines,
+        lines=LINES.get(name, ()),
+        floor=_NEAR_ONE if name == "accepted_rate" else 0,
     )
 
 
@@ -61,8 +52,6 @@ def rate_by_set(  # noqa: PLR0913 - what a chart consists of
     title: str,
     *,
     also: tuple[str, ...] = (),
-    note: str = "",
-    lines: tuple[Line, ...] = (),
     width: int = 12,
     height: int = 9,
 ) -> Panel:
@@ -74,8 +63,6 @@ def rate_by_set(  # noqa: PLR0913 - what a chart consists of
         label="c.configuration_set_label",
         source=COHORT_OF_SETS,
         also=also,
-        note=note,
-        lines=lines,
         width=width,
         height=height,
     )

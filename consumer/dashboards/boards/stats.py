@@ -1,9 +1,9 @@
 """Single figures, each with its change against the range before."""
 
-from consumer.dashboards.boards.rates import AWS_NOTE, RATE_LINES
 from consumer.dashboards.choices import MAIL_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
-from consumer.dashboards.panels import COUNT, PERCENT, Line, Panel
+from consumer.dashboards.panels import COUNT, PERCENT, Panel
+from consumer.dashboards.thresholds import LINES, Line, explain_lines
 
 _CHANGE = "Of mail sent in the range, beside the change against the range before of equal length."
 
@@ -28,18 +28,16 @@ def changing_rate(
     definitions: Definitions, name: str, title: str, *, is_more_better: bool = False, width: int = 4
 ) -> Panel:
     """Return a stat of a rate, with its thresholds where it has any."""
-    lines = RATE_LINES.get(name, ())
-    note = f"{_CHANGE} {AWS_NOTE}" if lines else _CHANGE
     return _changing(
         name,
         title,
         definitions.rate(name),
-        definitions.explain(name, note=note),
+        definitions.explain(name, note=f"{_CHANGE} {explain_lines(name)}".rstrip()),
         PERCENT,
         width=width,
         is_more_better=is_more_better,
         empty="no denominator",
-        lines=lines,
+        lines=LINES.get(name, ()),
     )
 
 

@@ -1,7 +1,7 @@
 """Tag explorer: any message tag, its values beside each other."""
 
 from consumer.dashboards.boards.questions import counts, largest, rates, select, small_sample
-from consumer.dashboards.boards.rates import COMPLAINT_LINES, rate_by
+from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MESSAGE_CHOICES, Choice, chosen
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
@@ -50,7 +50,7 @@ def tags(d: Definitions) -> Board:
     """Return the dashboard."""
     return Board(
         "duckpost-tags",
-        "SES 7 · Tag explorer",
+        "SES 07 · Tag explorer",
         "Choose a message tag; its values stand beside each other.",
         _CHOICES,
         (
@@ -94,12 +94,11 @@ def _series(d: Definitions) -> list[Panel]:
             label="m.tag_value",
             source=f"{_SOURCE}{_LARGEST}",
             note="The ten largest values of the range; the table has all.",
-            lines=COMPLAINT_LINES if name == "complaint_rate_fbl" else (),
         )
         for name, title in (
             ("accepted_rate", "Accepted"),
-            ("hard_bounce_rate", "Hard bounces"),
-            ("complaint_rate_fbl", "Complaints (FBL)"),
+            ("hard_bounce_rate", "Hard bounce rate"),
+            ("complaint_rate_fbl", "Complaint rate (FBL)"),
             ("unique_click_rate", "Clicked"),
         )
     ]
