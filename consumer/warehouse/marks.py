@@ -5,9 +5,8 @@ groups are in docs/metrics.md: message × recipient for delays, opens, clicks an
 also human only), the feedback id for complaints. `consumer.warehouse.repeats` notes one kind more.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 
 from consumer.warehouse.classes import SAID, Classes
 from consumer.warehouse.hours import hours_of, within
-from consumer.warehouse.pieces import whole
+from consumer.warehouse.pieces import bytes_of, whole
 
 _HELD: Final = """
 select m.mark_key, m.kind, m.event_at, m.event_key::varchar as event_key, m.sent_at
@@ -28,46 +27,30 @@ where {within} and (mark_key, kind) in (select (mark_key, kind) from lost)
 """
 _TAKE: Final = """
 insert into marks by name
-select mark_key, kind, event_at, event_key::uuid as event_key, sent_at from taken
+select mark_key, kind, event_at, event_key, sent_at from taken
 """
 
 _ASKED: Final = ("mark_key", "event_type", "event_at", "event_key", "sent_at", "ordinal")
-_MARK: Final = (
-    ("mark_key", pa.uint64()),
-    ("kind", pa.string()),
-    ("event_at", pa.timestamp("us")),
-    ("event_key", pa.string()),
-    ("sent_at", pa.timestamp("us")),
+_LOST: Final = pa.schema(
+    [
+        ("mark_key", pa.uint64()),
+        ("kind", pa.string()),
+        ("event_at", pa.timestamp("us")),
+        ("event_key", pa.string()),
+        ("sent_at", pa.timestamp("us")),
+    ]
 )
-_LOST: Final = pa.schema(_MARK)
-_TAKEN: Final = pa.schema([*_MARK, ("ordinal", pa.int32())])
-# What an act is marked as: anybody's, and a person's.
-_ACTS: Final = {
-    ("Open", True): ("open", "engaged"),
-    ("Open", False): ("open", "engaged", "human_open", "human_engaged"),
-    ("Click", True): ("click", "engaged"),
-    ("Click", False): ("click", "engaged", "human_click", "human_engaged"),
-    ("DeliveryDelay", False): ("delay",),
-    ("Complaint", False): ("complaint",),
+# What each kind marks, and whether a person's act alone.
+_KINDS: Final = {
+    "complaint": (("Complaint",), False),
+    "delay": (("DeliveryDelay",), False),
+    "open": (("Open",), False),
+    "click": (("Click",), False),
+    "engaged": (("Open", "Click"), False),
+    "human_open": (("Open",), True),
+    "human_click": (("Click",), True),
+    "human_engaged": (("Open", "Click"), True),
 }
-
-
-class Mark(NamedTuple):
-    """A group's mark of a kind, with the event that holds it; ``ordinal`` is an arriving one's.
-
-    ``event_key`` is its text: it sorts as the key does.
-    """
-
-    mark_key: int
-    kind: str
-    event_at: datetime
-    event_key: str
-    sent_at: datetime
-    ordinal: int | None = None
-
-    def precedes(self, other: "Mark") -> bool:
-        """Whether it is this one that holds the mark of the two."""
-        return (self.event_at, self.event_key) < (other.event_at, other.event_key)
 
 
 def place_marks(
@@ -88,29 +71,22 @@ def place_marks(
     marked = _find_marked(connection, rows, classes)
     if not marked.num_rows:
         return None
-    candidates: dict[tuple[int, str], Mark] = {}
-    for mark in _to_marks(marked):
-        group = (mark.mark_key, mark.kind)
-        if group not in candidates or mark.precedes(candidates[group]):
-            candidates[group] = mark
     hours = hours_of(whole(marked["sent_at"]))
     connection.register("groups", marked.select(["mark_key"]))
-    found = connection.execute(_HELD.format(within=within("m.sent_at", hours))).fetchall()
-    held = {(key, kind): Mark(key, kind, *rest) for key, kind, *rest in found}
-    lost = []
-    for group, mark in held.items():
-        if group in candidates and candidates[group].precedes(mark):
-            lost.append(mark)
-        else:
-            candidates.pop(group, None)
-    lost_rows, taken = _to_table(lost, _LOST), _to_table(candidates.values(), _TAKEN)
+    held = connection.sql(_HELD.format(within=within("m.sent_at", hours))).to_arrow_table()
+    taken, lost = [], []
+    for kind, first in _find_firsts(marked):
+        stays, gives_way = _compare(first, held.filter(pc.equal(held["kind"], kind)))
+        taken.append(first.filter(stays).append_column("kind", pa.repeat(kind, stays.true_count)))
+        lost += gives_way
+    taken_rows, lost_rows = pa.concat_tables(taken), pa.Table.from_pylist(lost, _LOST)
     if lost:
         connection.register("lost", lost_rows)
         connection.execute(_GIVE_WAY.format(within=within("sent_at", hours)))
-    if candidates:
-        connection.register("taken", taken)
+    if taken_rows.num_rows:
+        connection.register("taken", taken_rows)
         connection.execute(_TAKE)
-    return taken, lost_rows
+    return taken_rows, lost_rows
 
 
 def _find_marked(
@@ -125,17 +101,38 @@ def _find_marked(
         classes.classify(connection, reports)
         counts = pa.array([report["complaint_kind"] == "complaint" for report in reports])
         marked = marked.filter(pc.replace_with_mask(pc.invert(is_report), is_report, counts))
-    return marked
+    return marked.select([*_ASKED, "machine_rule"])
 
 
-def _to_marks(marked: pa.Table) -> Iterator[Mark]:
-    columns = (marked[name].to_pylist() for name in (*_ASKED, "machine_rule"))
-    for key, event_type, event_at, event_key, sent_at, ordinal, rule in zip(*columns, strict=True):
-        text = str(event_key)
-        for kind in _ACTS[event_type, rule is not None]:
-            yield Mark(key, kind, event_at, text, sent_at, ordinal)
+def _find_firsts(marked: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield, by kind, the least row of each group that has one of the kind."""
+    order = {"event_at": whole(marked["event_at"]), "event_key": bytes_of(marked["event_key"])}
+    by_time = [(name, "ascending") for name in order]
+    marked = marked.take(pc.sort_indices(pa.table(order), sort_keys=by_time)).combine_chunks()
+    is_person = pc.is_null(marked["machine_rule"])
+    places = pa.array(range(marked.num_rows), pa.int32())
+    keys = whole(marked["mark_key"])
+    for kind, (types, is_human) in _KINDS.items():
+        is_kind = whole(pc.is_in(marked["event_type"], value_set=pa.array(types)))
+        if is_human:
+            is_kind = pc.and_(is_kind, whole(is_person))
+        if is_kind.true_count:
+            groups = pa.table({"key": keys.filter(is_kind), "place": places.filter(is_kind)})
+            least = groups.group_by("key", use_threads=False).aggregate([("place", "min")])
+            yield kind, marked.take(least["place_min"])
 
 
-def _to_table(marks: Iterable[Mark], schema: pa.Schema) -> pa.Table:
-    rows: list[dict[str, Any]] = [mark._asdict() for mark in marks]
-    return pa.Table.from_pylist(rows, schema)
+def _compare(first: pa.Table, held: pa.Table) -> tuple[pa.BooleanArray, list[dict[str, Any]]]:
+    """Return which of the arriving firsts hold their marks, and the stored ones that give way."""
+    stays = [True] * first.num_rows
+    gives_way = []
+    places = pc.index_in(held["mark_key"], value_set=whole(first["mark_key"])).to_pylist()
+    for place, mark in zip(places, held.to_pylist(), strict=True):
+        if place is None:
+            continue
+        arriving = (first["event_at"][place].as_py(), str(first["event_key"][place].as_py()))
+        if arriving < (mark["event_at"], mark["event_key"]):
+            gives_way.append(mark)
+        else:
+            stays[place] = False
+    return pa.array(stays, pa.bool_()), gives_way
