@@ -19,6 +19,8 @@ WHEELS := .cache/wheel
 # The share of lines and branches that tests reach; it only ever goes up. Less where no Kafka
 # broker can be started.
 COVERAGE_PERCENT := 90
+# A file of tests stays in one process, and shares its servers.
+TEST_PROCESSES := 2
 
 PACKAGED := $(shell find consumer schemas sql dashboards -type f -not -name '*.pyc') \
 	pyproject.toml README.md LICENSE
@@ -32,6 +34,7 @@ demo: $(VENV)/duckpost.stamp ## Simulated SES traffic through the whole path: ma
 # out of sys.path, here and in every process the tests start.
 test: $(VENV)/duckpost.stamp $(VENV)/dev.stamp ## All tests, against the built wheel: make test ARGS="tests/decode -k bounce"
 	PYTHONSAFEPATH=1 WHEEL_UNDER_TEST=1 $(BIN)/python -m pytest \
+		--numprocesses $(TEST_PROCESSES) --dist loadfile \
 		--import-mode=importlib -ra --durations=15 --cov --cov-report=term-missing:skip-covered \
 		--cov-fail-under=$(if $(ARGS),0,$(COVERAGE_PERCENT)) $(ARGS)
 
