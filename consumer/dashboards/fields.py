@@ -113,7 +113,7 @@ def _to_properties(panel: Panel, column: str) -> Iterator[DynamicConfigValue]:
     if column in panel.links:
         yield _property("links", [{"title": "Look closer", "url": panel.links[column]}])
     if column in LINES:
-        yield _property("thresholds", to_thresholds(_to_legible(LINES[column]), below="text"))
+        yield _property("thresholds", to_thresholds(LINES[column], below="text"))
         yield _property("custom.cellOptions", {"type": "color-text"})
 
 
@@ -125,13 +125,6 @@ def _to_width(column: str) -> int:
     if column.endswith("_at"):
         return _INSTANT_PIXELS
     return max(_LEAST_PIXELS, len(to_words(column)) * _LETTER_PIXELS + _MARGIN_PIXELS)
-
-
-def _to_legible(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Darken what can't be read on white."""
-    return tuple(
-        Line(line.value, "dark-yellow" if line.color == "yellow" else line.color) for line in lines
-    )
 
 
 def to_thresholds(lines: tuple[Line, ...], below: str = "green") -> Json:

@@ -220,7 +220,7 @@ def _to_gauge(_: Panel) -> bargauge.Panel:
         .reduce_options(options.ReduceDataOptions().calcs(["last"]).values(True).limit(50))
         .orientation(common.VizOrientation.HORIZONTAL)
         .display_mode(common.BarGaugeDisplayMode.BASIC)
-        .text(options.VizTextDisplayOptions().title_size(14).value_size(18))
+        .text(options.VizTextDisplayOptions().title_size(14).value_size(15))
         .min(0)
     )
 

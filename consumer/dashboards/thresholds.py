@@ -15,7 +15,7 @@ class Line:
 
 # AWS reviews an account at the second line of bounces, or the first of complaints, and pauses it
 # at the last. They are the account's: below it they are guides.
-_BOUNCES: Final = (Line(0.02, "yellow"), Line(0.05, "orange"), Line(0.10, "red"))
+_BOUNCES: Final = (Line(0.02, "dark-yellow"), Line(0.05, "orange"), Line(0.10, "red"))
 _COMPLAINTS: Final = (Line(0.001, "orange"), Line(0.005, "red"))
 _OF_AWS: Final = {
     "aws_bounce_rate": _BOUNCES,

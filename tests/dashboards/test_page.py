@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from consumer.cli import duckpost
 from consumer.dashboards.charts import draw, to_long, to_spec
+from consumer.dashboards.hues import to_hue
 from consumer.dashboards.page import render_page
 from consumer.door.access import OpenedWarehouse
 from consumer.errors import UsageError
@@ -72,6 +73,17 @@ def test_it_has_a_line_for_each_configuration_set_and_for_mail_without(page: str
     cells = Reader(page).texts["Configuration sets"]
     for name in ("newsletter", "marketing", "(none)", "transactional · 444455556666 · eu-west-1"):
         assert name in cells
+
+
+def test_its_columns_are_called_what_they_are_called_in_grafana(page: str) -> None:
+    cells = Reader(page).texts["Configuration sets"]
+    assert ["Configuration set", "Sends", "Deliveries", "Accepted", "Hard bounces"] == cells[1:6]
+    assert "hard_bounce_rate" not in page.split("<details>", maxsplit=1)[0]
+
+
+def test_a_definition_has_its_names_in_bold(page: str) -> None:
+    assert "<b>sends</b>:" in page
+    assert "**" not in page
 
 
 def test_it_asks_nothing_of_the_network_and_runs_nothing(page: str) -> None:
@@ -164,6 +176,42 @@ def test_a_chart_has_its_thresholds_and_marks() -> None:
     assert "line" == lines["mark"]["type"]
     assert "point" == marks["mark"]["type"]
     assert [{"value": 0.1}] == threshold["data"]["values"]
+
+
+def test_a_chart_draws_its_lowest_line_and_those_that_figures_reach() -> None:
+    steps = [{"color": "red", "value": value} for value in (0.02, 0.25, 0.5)]
+    panel = {
+        **PANEL,
+        "fieldConfig": {"defaults": {"unit": "short", "thresholds": {"steps": steps}}},
+    }
+    layers = to_spec(panel, [ROWS])["layer"]
+    assert [0.02, 0.25] == [one["data"]["values"][0]["value"] for one in layers[1:]]
+
+
+def test_a_line_has_the_name_and_the_colour_that_grafana_gives_it() -> None:
+    looks = [
+        {"id": "displayName", "value": "Hard bounces"},
+        {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
+    ]
+    override = {"matcher": {"id": "byName", "options": "b"}, "properties": looks}
+    config = {**PANEL["fieldConfig"], "overrides": [override]}  # type: ignore[dict-item]  # JSON
+    (lines, _) = to_spec({**PANEL, "fieldConfig": config}, [ROWS])["layer"]
+
+    assert {"a", "Hard bounces"} == {value["metric"] for value in lines["data"]["values"]}
+    scale = lines["encoding"]["color"]["scale"]
+    assert ["a", "Hard bounces"] == scale["domain"]
+    assert to_hue("red") == scale["range"][1]
+
+
+def test_a_bar_is_as_wide_as_the_time_it_stands_for() -> None:
+    defaults = {**PANEL["fieldConfig"]["defaults"], "custom": {"drawStyle": "bars"}}  # type: ignore[index]  # JSON
+    panel = {**PANEL, "fieldConfig": {"defaults": defaults}}
+    spec = to_spec(panel, [ROWS])
+    mark = spec["layer"][0]["mark"]
+
+    assert "bar" == mark["type"]
+    assert 2 * mark["width"] == pytest.approx(0.85 * spec["width"])
+    assert "bar" == to_spec(panel, [[]])["layer"][0]["mark"]["type"]
 
 
 def test_a_chart_is_svg_with_its_values_in_words() -> None:
