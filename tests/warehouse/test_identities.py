@@ -5,6 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from consumer.errors import WarehouseError
+
 if TYPE_CHECKING:
     from tests.conftest import Letter
     from tests.warehouse.conftest import Desk
@@ -80,3 +84,42 @@ def test_both_forms_of_an_event_say_the_same(new_desk: MakeDesk, letter: "Letter
     second.write(letter.by_identity(event))
 
     assert second.rows("select * from identities") == first.rows("select * from identities")
+
+
+def test_what_a_rolled_back_batch_said_is_learned_when_it_comes_again(
+    desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(letter.delivery())
+    earlier = letter.send()
+    with monkeypatch.context() as patch:
+        patch.setattr("consumer.warehouse.write._LEDGER", "insert into no_such_table values (1)")
+        with pytest.raises(WarehouseError, match="no_such_table"):
+            desk.write(earlier)
+    desk.write(earlier)
+
+    assert [{"event_at": letter.sent.replace(microsecond=0, tzinfo=None)}] == desk.rows(
+        "select event_at from identities"
+    )
+    assert [] == desk.faults()
+
+
+def test_a_holder_that_somebody_took_out_is_learned_anew(desk: "Desk", letter: "Letter") -> None:
+    desk.write(letter.send())
+    desk.warehouse.change(
+        "forgetting", lambda connection: connection.execute("delete from identities")
+    )
+    desk.write(letter.delivery())
+
+    assert 1 == desk.value("select count(*) from identities")
+
+
+def test_more_sources_than_are_remembered_are_learned_all_the_same(
+    desk: "Desk", new_letter: MakeLetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.identities._MOST_REMEMBERED", 2)
+    for number in range(4):
+        source = f"bounces+{number}@shop.example.org"
+        desk.write(new_letter(message_id=f"0102-{number}", source=source).send())
+        desk.write(new_letter(message_id=f"0102-{number}", source=source).delivery())
+
+    assert 4 == desk.value("select count(*) from identities")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from consumer.warehouse.machines import Machines
 from consumer.warehouse.rule_rows import MachineRule
 
@@ -102,3 +104,24 @@ def test_the_rules_that_come_with_duckpost_are_taken_as_they_are(
     new_desk: Callable[..., "Desk"],
 ) -> None:
     assert 0 < new_desk().value("select count(*) from machine_rules")
+
+
+def test_more_user_agents_than_are_remembered_are_judged_alike(
+    desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.machines._MOST_REMEMBERED", 2)
+    set_rules(desk, ("scanner", None, "(?i)scan", None, None, None))
+    for number in range(3):
+        desk.write(
+            *(
+                letter.open(
+                    ip=f"192.0.2.{number}{of}",
+                    user_agent=f"{'Scan' if of else 'Reader'}/{number}{of}",
+                )
+                for of in range(3)
+            )
+        )
+
+    assert {
+        f"192.0.2.{number}{of}": "scanner" if of else None for number in range(3) for of in range(3)
+    } == verdicts(desk)
