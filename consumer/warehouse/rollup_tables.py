@@ -4,6 +4,7 @@ By the hour each listed provider has a line and all other mailboxes have one tog
 every domain has its own. What is published is kept by the day, whatever the provider.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,8 +16,8 @@ DIMENSIONS: Final = (
 )
 SUMMED: Final = ("events", *COUNTS)
 
-# All yield: the type, hours and days on both axes, dimensions as events have them, counts.
-_FROM_CHANGES: Final = f"""
+# Changes, with hours and days on both axes.
+_CHANGES: Final = f"""
 select
     event_type,
     date_trunc('hour', event_at) as event_hour,
@@ -24,15 +25,27 @@ select
     date_trunc('hour', sent_at) as cohort_hour,
     report_day(sent_at) as cohort_day,
     {", ".join(DIMENSIONS)},
-    n as events,
-    {", ".join(f"n * ((counts >> {bit}) & 1) as {name}" for bit, name in enumerate(COUNTS))}
+    counts,
+    n
 from {{table}}
 """
-FROM_DELTAS: Final = _FROM_CHANGES.format(table="rollup_deltas")
-# Of messages whose events are pruned, what they count as in hours that are not frozen yet.
-_FROM_REMAINS: Final = _FROM_CHANGES.format(table="rollup_remains")
+DELTAS: Final = _CHANGES.format(table="rollup_deltas")
 # Of events counted again, in the form of changes.
-FROM_RECOUNTED: Final = _FROM_CHANGES.format(table="recounted")
+RECOUNTED: Final = _CHANGES.format(table="recounted")
+
+
+def _to_counts(names: Iterable[str]) -> str:
+    """Give the columns of changes' counts: ``n`` times each bit that is set."""
+    bits = {name: f"n * ((counts >> {bit}) & 1)" for bit, name in enumerate(COUNTS)}
+    return ", ".join(f"{bits.get(name, 'n')} as {name}" for name in names)
+
+
+# Both yield the type, hours and days, dimensions as events have them, and a column a count.
+# Of messages whose events are pruned, what they count as in hours that are not frozen yet.
+_FROM_REMAINS: Final = (
+    f"select * exclude (counts, n), {_to_counts(SUMMED)} "
+    f"from ({_CHANGES.format(table='rollup_remains')})"
+)
 _OF_EVENT: Final = {
     "aws_outcomes": (
         "aws_outcome(o.outcomes, o.bounce_sub_type, o.is_own_domain, o.recipient) as aws_outcomes"
@@ -90,9 +103,22 @@ class Rollup:
         return self.table if self.part == "true" else f"{self.table} by {self.axis}_day"
 
     def to_rows(self, rows: str) -> str:
-        """Give the question for its rows of these changes, added up."""
-        keys = ", ".join(f"{made} as {name}" for name, made in self.keys.items())
-        return f"select {keys}, {self._to_sums()} from ({rows}) group by all {self._not_empty}"
+        """Give the question for its rows of these rows, a column a count, added up."""
+        return (
+            f"select {self._made}, {self._to_sums()} from ({rows}) group by all {self._not_empty}"
+        )
+
+    def to_rows_of(self, changes: str) -> str:
+        """Give the question for its rows of these changes, with hours and days, added up.
+
+        What counts alike under one key is added up first: forty sums of fewer rows.
+        """
+        alike = f"select {self._made}, counts, sum(n)::bigint as n from ({changes}) group by all"
+        return (
+            f"select {', '.join(self.keys)}, {self._to_sums()} from ("
+            f"select {', '.join(self.keys)}, {_to_counts(self.counted)} from ({alike})"
+            f") group by all {self._not_empty}"
+        )
 
     def to_compacted(self, condition: str) -> str:
         """Give the question for its rows that meet a condition, one a key; none for nothing."""
@@ -111,6 +137,10 @@ class Rollup:
         bounds = [f"{self.when} > {_day_before(start)}"] if start is not None else []
         bounds += [f"{self.when} <= {_day_before(end)}"] if end is not None else []
         return " and ".join(bounds) or "true"
+
+    @property
+    def _made(self) -> str:
+        return ", ".join(f"{made} as {name}" for name, made in self.keys.items())
 
     @property
     def _not_empty(self) -> str:

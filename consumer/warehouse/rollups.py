@@ -5,7 +5,7 @@ so that figures are the same before and after. Folding sums equal keys; several 
 right too, and `consumer.warehouse.compaction` makes them one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
@@ -16,9 +16,9 @@ import duckdb
 from consumer.warehouse.facts import FROZEN, read_instant
 from consumer.warehouse.rollup_tables import (
     COVERAGE,
-    FROM_DELTAS,
+    DELTAS,
     FROM_EVENTS,
-    FROM_RECOUNTED,
+    RECOUNTED,
     ROLLUPS,
     SUMMED,
     TALLIES,
@@ -43,8 +43,8 @@ def fold(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the deltas up and empty their table, inside the caller's transaction."""
     if not _has_rows(connection, "rollup_deltas"):
         return
-    connection.execute(f"create or replace temp table folding as {FROM_DELTAS}")
-    _enter(connection, "from folding")
+    connection.execute(f"create or replace temp table folding as {DELTAS}")
+    _enter(connection, lambda rollup: rollup.to_rows_of("from folding"))
     connection.execute("drop table folding")
     connection.execute("delete from rollup_deltas")
 
@@ -84,7 +84,7 @@ def recompute(
             for rollup in rollups:
                 connection.execute(
                     f"insert into {rollup.table} by name select * "
-                    f"from ({rollup.to_rows(FROM_RECOUNTED)}) where {rollup.between(start, end)}"
+                    f"from ({rollup.to_rows_of(RECOUNTED)}) where {rollup.between(start, end)}"
                 )
     connection.execute("drop table if exists recounted")
 
@@ -143,7 +143,7 @@ def _compare(rollup: Rollup, frozen: datetime | None) -> str:
             select {names} from (
                 select {names}, {", ".join(rollup.counted)} from {rollup.table}
                 where {rollup.part}
-                union all by name {rollup.to_rows(FROM_DELTAS)}
+                union all by name {rollup.to_rows_of(DELTAS)}
                 union all by name select * replace ({negative}) from ({recounted})
             ) where {kept} group by {names} having {differs}
         )
@@ -169,7 +169,7 @@ def copy_frozen(table: str, frozen: datetime) -> str:
             before = rollup.between(None, frozen)
             parts += [
                 f"select * from {table} where {rollup.part} and {before}",
-                f"select * from ({rollup.to_rows(FROM_DELTAS)}) where {before}",
+                f"select * from ({rollup.to_rows_of(DELTAS)}) where {before}",
             ]
     return " union all by name ".join(parts)
 
@@ -202,19 +202,19 @@ def restated(connection: duckdb.DuckDBPyConnection, events: str) -> Iterator[Non
         from (from counted_before except all from counted_after)
         """
     )
-    _enter(connection, "from differing")
+    _enter(connection, lambda rollup: rollup.to_rows("from differing"))
     for table in ("counted_before", "counted_after", "differing"):
         connection.execute(f"drop table {table}")
 
 
-def _enter(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
+def _enter(connection: duckdb.DuckDBPyConnection, to_rows: Callable[[Rollup], str]) -> None:
     """Add rows up into every rollup; what is published stays compact, as every rate asks for it."""
     for rollup in TALLIES:
-        connection.execute(f"create or replace temp table entering as {rollup.to_rows(rows)}")
+        connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
         connection.execute(f"insert into {rollup.table} by name from entering")
         connection.execute(_NOTE_FOLD.format(table=rollup.table))
     for rollup in COVERAGE:
-        connection.execute(f"create or replace temp table entering as {rollup.to_rows(rows)}")
+        connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
         days = "axis_day in (select axis_day from entering)"
         connection.execute(f"insert into {rollup.table} by name from entering")
         connection.execute(f"create or replace temp table compacted as {rollup.to_compacted(days)}")
