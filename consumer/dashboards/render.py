@@ -153,6 +153,7 @@ def _to_stat(panel: Panel) -> stat.Panel:
     colors = common.PercentChangeColorMode
     return (
         stat.Panel()
+        .mappings([_to_grey(panel.empty)])
         .reduce_options(reduce if panel.changes else reduce.values(True).limit(1))
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(
@@ -161,6 +162,16 @@ def _to_stat(panel: Panel) -> stat.Panel:
         .text_mode(common.BigValueTextMode.VALUE)
         .show_percent_change(panel.changes)
         .percent_change_color_mode(colors.STANDARD if panel.is_more_better else colors.INVERTED)
+    )
+
+
+def _to_grey(words: str) -> grafana.ValueMapping:
+    """Say in plain colour that there is no figure: below all lines it would be green."""
+    return grafana.SpecialValueMap(
+        options=grafana.DashboardSpecialValueMapOptions(
+            match=grafana.SpecialValueMatch.NULL_AND_NAN,
+            result=grafana.ValueMappingResult(text=words, color="text"),
+        )
     )
 
 

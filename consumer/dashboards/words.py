@@ -48,7 +48,7 @@ _CALLED: Final = {
     "processing_p95_ms": "SES p95",
     "receiver_delays": "The receiver's",
     "recipients_24h": "Recipients, 24 h",
-    "recipients_a_day_before": "The day before",
+    "recipients_a_day_before": "Average day before",
     "sends_24h": "Sends, 24 h",
     "ses_delays": "SES's own",
     "since_sending_ms": "After sending",

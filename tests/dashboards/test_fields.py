@@ -99,6 +99,14 @@ def test_a_stat_has_the_colour_of_its_thresholds(panel: Json) -> None:
     assert [] == panel["fieldConfig"]["overrides"]
 
 
+@each("stat")
+def test_a_stat_without_a_figure_says_so_in_plain_colour(panel: Json) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    (mapping,) = defaults["mappings"]
+    result = {"text": defaults["noValue"], "color": "text"}
+    assert {"match": "null+nan", "result": result} == mapping["options"]
+
+
 @each("heatmap")
 def test_a_heatmap_has_colours_to_draw_with(panel: Json) -> None:
     assert panel["options"]["color"]["steps"] > 1

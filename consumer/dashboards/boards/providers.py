@@ -78,7 +78,7 @@ def _table(d: Definitions) -> Panel:
             note="Of mail sent on the days of the range, whole ones; the 200 largest. Unknown "
             "domains stay themselves.",
         ),
-        width=19,
+        width=20,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
     )
@@ -95,7 +95,7 @@ def _without_loop(d: Definitions) -> Panel:
             note="Where a provider has no feedback loop, as Gmail has none, nobody's complaint "
             "reaches SES: those deliveries say nothing about complaints.",
         ),
-        width=5,
+        width=4,
         height=12,
     )
 
