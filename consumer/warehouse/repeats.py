@@ -24,6 +24,7 @@ where e.rowid in (
         and epoch_us(sent_at) // 1000000 in (select second from seconds)
 )
 and e.message_id in (select message_id from delivered)
+and e.recipient is not null
 and not e.is_simulator
 and is_near_sending(e.event_at, e.sent_at)
 """

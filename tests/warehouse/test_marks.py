@@ -171,6 +171,18 @@ def test_a_delivery_to_another_or_far_from_its_sending_repeats_nothing(
     assert [] == desk.faults()
 
 
+def test_a_delivery_that_names_nobody_repeats_nothing_and_stops_nothing(
+    desk: "Desk", letter: "Letter"
+) -> None:
+    desk.write(letter.delivery(after=2, to=[]))
+    result = desk.write(letter.delivery(after=3))
+    desk.write(letter.delivery(after=4, to=[]), letter.delivery(after=5))
+
+    assert 1 == result.inserted
+    assert ["2026-03-02 09:30:20.422"] == [row["at"] for row in desk.rows(HELD)]
+    assert [] == desk.faults()
+
+
 def test_both_forms_of_a_repeated_delivery_leave_one_note(
     new_desk: MakeDesk, letter: "Letter"
 ) -> None:
