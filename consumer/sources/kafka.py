@@ -203,8 +203,9 @@ class KafkaSource:
                     self._parts.take_out(change.partitions)
             if change.partitions:
                 _log.info(
-                    f"kafka_partitions_{change.kind}",
+                    "kafka_partitions_changed",
                     source=self.name,
+                    change=change.kind,
                     partitions=sorted(map(to_name, change.partitions)),
                 )
         return bool(changes)
