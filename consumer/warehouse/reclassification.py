@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from consumer.resources import sql_folder
 from consumer.warehouse.facts import FROZEN, put_fact, read_instant
 from consumer.warehouse.pace import Pace
+from consumer.warehouse.recounting import recompute_in_slices
 from consumer.warehouse.rollups import restated
 from consumer.warehouse.rule_files import read_rules
 from consumer.warehouse.rules import JUDGED_BY
@@ -120,8 +121,9 @@ def reclassify(
 
     1. Read the rules; a fault changes nothing.
     2. Put them into force: what comes in from here on is judged by them.
-    3. Find the rows that they judge differently, a stretch at a time, and change them in portions.
-    4. Note by which rules all of history is judged now.
+    3. Make the rollups again, some days at a time, where they say more of other providers now.
+    4. Find the rows that they judge differently, a stretch at a time, and change them in portions.
+    5. Note by which rules all of history is judged now.
 
     Cut off anywhere, figures are right for the verdicts that are there, and the next time goes on.
 
@@ -140,26 +142,27 @@ def reclassify(
     verdicts = Verdicts(warehouse, rules)
     stretches = list(_find_stretches(warehouse))
     total = sum(events for _, _, events in stretches)
+    tell = on_progress or (lambda _done, _total: None)
+    if not is_dry_run:
+        recompute_in_slices(warehouse, lambda: tell(0, total))  # 3
     counted: Counter[tuple[str, str | None, str | None]] = Counter()
     pace = Pace()
     done = 0
-    for start, end, events in stretches:  # 3
-        if on_progress is not None:
-            on_progress(done, total)
+    for start, end, events in stretches:  # 4
+        tell(done, total)
         changed = verdicts.find_changed(start, end)
         for column, rows in changed.items():
             pairs = zip(rows["was"].to_pylist(), rows["is_now"].to_pylist(), strict=True)
             counted.update((column, was, is_now) for was, is_now in pairs)
         for messages, since, until in () if is_dry_run else _cut(changed, pace):
-            if on_progress is not None:
-                on_progress(done, total)
+            tell(done, total)
             warehouse.change(
                 "giving events the verdicts of other rules",
                 partial(_change, changed=messages, start=since, end=until, pace=pace),
             )
         done += events
     if not is_dry_run:
-        warehouse.change(  # 4
+        warehouse.change(  # 5
             "noting the rules",
             lambda connection: put_fact(connection, JUDGED_BY, rules.digest),
         )

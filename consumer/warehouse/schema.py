@@ -16,6 +16,7 @@ import duckdb
 
 from consumer.errors import WarehouseError, WarehouseNewer
 from consumer.warehouse.facts import put_fact
+from consumer.warehouse.recounting import forget_pending, is_noted
 from consumer.warehouse.rollups import recompute
 from consumer.warehouse.rule_files import RuleFiles, Rules, digest_rules, read_rules
 from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, load_rules, read_lines, read_looped
@@ -171,7 +172,8 @@ def refresh(
         digest.update(f"{file.name}\0".encode() + file.read_bytes())
     is_code_old = not _is_fact(connection, "code_sha256", digest.hexdigest())
     rules = _find_new_rules(connection, folder, rule_files)
-    if not is_code_old and rules is None:
+    is_half_done = is_noted(connection)
+    if not is_code_old and rules is None and not is_half_done:
         return
     connection.execute("begin transaction")
     has_new_loops = rules is not None and enforce(connection, rules)
@@ -184,8 +186,9 @@ def refresh(
         put_fact(connection, "definitions_version", version)
         connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
         put_fact(connection, "code_sha256", digest.hexdigest())
-    if (is_code_old or has_new_loops) and _has_events(connection):
+    if (is_code_old or has_new_loops or is_half_done) and _has_events(connection):
         recompute(connection)
+    forget_pending(connection)
     connection.execute("commit")
 
 

@@ -34,7 +34,7 @@ from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
 from consumer.warehouse.publication import Publication
-from consumer.warehouse.rollups import recompute
+from consumer.warehouse.recounting import note_pending
 from consumer.warehouse.rule_files import Rules
 from consumer.warehouse.rules import IN_FORCE, JUDGED_BY
 from consumer.warehouse.schema import enforce
@@ -252,11 +252,14 @@ class Warehouse:
             return work(cursor)
 
     def enforce(self, rules: Rules) -> None:
-        """Judge by other rules what comes in from now on; see `consumer.warehouse.rules`."""
+        """Judge by other rules what comes in from now on; see `consumer.warehouse.rules`.
+
+        Where rollups are to be made again for it, that is noted; see `recompute_in_slices`.
+        """
 
         def put(connection: duckdb.DuckDBPyConnection) -> None:
             if enforce(connection, rules):
-                recompute(connection)
+                note_pending(connection)
 
         with self._lock:
             self.change("putting rules into force", put)

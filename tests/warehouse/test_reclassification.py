@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer.resources import sql_folder
 from consumer.warehouse import WarehouseOptions
 from consumer.warehouse.reclassification import Change, reclassify
+from consumer.warehouse.recount import verify
 from consumer.warehouse.retention import Retention, prune
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rule_files import RuleFiles, read_rules
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -241,4 +243,72 @@ def test_figures_of_pruned_messages_stay_and_those_that_remain_are_judged(
     assert [("example.com", 1, 0), ("Post", 1, 1)] == [
         (row["provider"], row["opens"], row["machines"]) for row in desk.rows(by_day)
     ]
+    assert [] == desk.faults()
+
+
+def test_rollups_are_made_again_some_days_at_a_time_and_broken_off_go_on_from_there(
+    new_desk: Callable[..., "Desk"],
+    new_letter: Callable[..., "Letter"],
+    options: WarehouseOptions,
+    files: RuleFiles,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.recounting._AT_ONCE", 1)
+
+    def log_days(desk: "Desk") -> None:
+        for number in range(4):
+            one = new_letter(message_id=f"message-{number}", to=["ann@example.com"])
+            letter = new_letter(
+                message_id=one.message_id, to=one.to, sent=one.sent + timedelta(days=number)
+            )
+            desk.write(
+                letter.send(),
+                letter.delivery(),
+                letter.complaint(feedback_id=f"c-{number}", after=90_000),
+            )
+
+    old, fresh = new_desk(options), new_desk(options)
+    log_days(old)
+    fill(files)
+    steps = 0
+
+    def break_off(_done: int, _total: int) -> None:
+        nonlocal steps
+        steps += 1
+        assert [] == old.faults()  # what is not made again yet is no fault
+        if steps == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reclassify(old.warehouse, on_progress=break_off)
+    notes = {one.note for one in verify(old.warehouse) if one.check.startswith("rollups")}
+    assert ["they are being made again"] == [note.partition(":")[0] for note in notes]
+    later = new_letter(message_id="later", to=["ann@example.com"])
+    old.write(later.send(), later.delivery())
+    reclassify(old.warehouse)
+
+    assert {""} == {one.note for one in verify(old.warehouse) if one.check.startswith("rollups")}
+    assert [] == old.faults()
+    fresh.warehouse.reopen()
+    log_days(fresh)
+    fresh.write(later.send(), later.delivery())
+    for axis in ("event_hour", "cohort_hour"):
+        assert fresh.rows(ROLLED.format(axis=axis)) == old.rows(ROLLED.format(axis=axis))
+
+
+def test_a_start_comes_to_the_end_of_rollups_that_are_half_made_again(
+    new_desk: Callable[..., "Desk"],
+    new_letter: Callable[..., "Letter"],
+    options: WarehouseOptions,
+    files: RuleFiles,
+) -> None:
+    desk = new_desk(options)
+    log_traffic(desk, new_letter)
+    fill(files)
+    rules = read_rules(sql_folder() / "seeds", files)
+    desk.warehouse.enforce(rules)  # and killed right after it
+
+    desk.warehouse.reopen()
+
+    assert {""} == {one.note for one in verify(desk.warehouse) if one.check.startswith("rollups")}
     assert [] == desk.faults()
