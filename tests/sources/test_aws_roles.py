@@ -13,11 +13,13 @@ import pytest
 
 from consumer.cli.buckets import to_s3_options
 from consumer.cli.sources import to_sqs_options
-from consumer.errors import SettingsError
+from consumer.errors import SettingsError, SourceDenied
 from consumer.settings import load_settings
 from consumer.sources.aws import AwsAccess, open_session
+from consumer.sources.s3_bucket import S3Bucket, S3Place
 from consumer.sources.sqs_client import SqsClient
 
+USER = "arn:aws:iam::111122223333:user/worker"
 ROLE = "arn:aws:iam::444455556666:role/duckpost"
 
 
@@ -30,8 +32,23 @@ class Sts:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.lasting = timedelta(hours=1)
+        self.status = 200
+
+    def refuse(self, action: str) -> bytes:
+        """Answer as to somebody whom the role does not trust.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html
+        """
+        said = f"User: {USER} is not authorized to perform: {action} on resource: {ROLE}"
+        return f"""
+            <ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+              <Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error>
+              <RequestId>r</RequestId>
+            </ErrorResponse>""".encode()
 
     def answer(self, body: str) -> bytes:
+        if self.status != 200:
+            return self.refuse("sts:AssumeRole")
         self.asked.append({key: values[0] for key, values in parse_qs(body).items()})
         until = (datetime.now(UTC) + self.lasting).strftime("%Y-%m-%dT%H:%M:%SZ")
         return f"""
@@ -59,7 +76,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             answer = served.answer(self.rfile.read(length).decode())
-            self.send_response(200)
+            self.send_response(served.status)
             self.send_header("Content-Type", "text/xml")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -157,6 +174,23 @@ def test_a_queue_of_another_account_is_read_with_its_session(
     assert url == client.queue_url
     assert [b"one"] == [one.body for one in client.receive(visibility_secs=30)]
     client.close()
+
+
+@pytest.mark.parametrize("kind", ["sqs", "s3"])
+def test_a_role_that_may_not_be_assumed_is_named_with_what_lacks(sts: Sts, kind: str) -> None:
+    sts.status = 403
+    access = AwsAccess(role_arn=ROLE, region="eu-west-1")
+    url = "https://sqs.eu-west-1.amazonaws.com/444455556666/theirs"
+    ask: dict[str, Callable[[], object]] = {
+        "sqs": lambda: SqsClient(access, url).receive(visibility_secs=30),
+        "s3": lambda: S3Bucket(S3Place(bucket="theirs", access=access)).probe(),
+    }
+    with pytest.raises(SourceDenied) as refused:
+        ask[kind]()
+
+    assert f"sts:AssumeRole on resource: {ROLE}" in str(refused.value)
+    assert "allow the action in the policy of this identity" in str(refused.value)
+    assert 3 == refused.value.exit_code
 
 
 def test_an_external_id_without_a_role_is_refused() -> None:
