@@ -53,6 +53,11 @@ select exists (
     where archive_file is null and inserted + superseded + quarantined > 0
 )
 """
+_HELD = """
+select sha256 from quarantine
+where $1::varchar [] is null or sha256 in (select unnest($1::varchar []))
+"""
+_DROPPED = 5_000
 _READABLE = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -155,12 +160,19 @@ class Warehouse:
             return replace(result, seconds=time.monotonic() - began)
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
-        """Delete quarantined payloads, all for None, noted in the ledger; returns how many."""
+        """Delete quarantined payloads, all for None, noted in the ledger; returns how many.
+
+        Some thousand at a time: batches are written in between.
+        """
+        named = [None if sha256s is None else list(sha256s)]
+        with self.read(_HELD, named) as reader:
+            asked = [str(sha256) for sha256 in reader.read_all()["sha256"].to_pylist()]
+        slices = (asked[start : start + _DROPPED] for start in range(0, len(asked), _DROPPED))
+        return sum(self._drop(slice_) for slice_ in slices)
+
+    def _drop(self, sha256s: list[str]) -> int:
         with self._lock:
-            held = self._connection.execute(
-                "select sha256 from quarantine where $all or sha256 in (select unnest($named))",
-                {"all": sha256s is None, "named": list(sha256s or [""])},
-            ).fetchall()
+            held = self._connection.execute(_HELD, [sha256s]).fetchall()
             if held:
                 batch = BatchBuilder("quarantine drop", self.secret, archive=False).finish()
                 names = [sha256 for (sha256,) in held]

@@ -233,6 +233,19 @@ def test_dropping_names_what_went_and_keeps_the_books(desk: "Desk") -> None:
     assert [] == desk.faults()
 
 
+def test_much_is_dropped_in_slices_that_batches_come_between(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.warehouse._DROPPED", 2)
+    desk.write(*(f"{{nonsense {number}".encode() for number in range(5)))
+    before = desk.value("select count(*) from ledger")
+
+    assert 5 == desk.warehouse.drop_quarantined(None)
+    assert 3 == desk.value("select count(*) from ledger") - before
+    assert 5 == desk.value("select sum(released)::bigint from ledger")
+    assert [] == desk.faults()
+
+
 # --- all or nothing ------------------------------------------------------------------------
 
 
