@@ -28,6 +28,7 @@ from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TRACKED_DAYS = 60
+LIVE = START + timedelta(days=TRACKED_DAYS)
 BATCH_EVENTS = 5_000
 BATCHES = 10
 # One message in eight of those that fill the warehouse was opened by a person.
@@ -69,11 +70,11 @@ def measure_streams(folder: Path, rows: int) -> None:
             place = folder / wiring.name.replace(" ", "-")
             shutil.copytree(filled, place)
             warehouse = stack.enter_context(open_warehouse(place / "ses.duckdb", options))
-            open_ones.append((wiring, warehouse, _to_batches(wiring)))
+            open_ones.append((wiring, warehouse, to_batches(wiring)))
         shutil.rmtree(filled)
         for number in range(BATCHES + 1):
             for wiring, warehouse, batches in open_ones:
-                taken = _take_in(warehouse, next(batches))
+                taken = take_in(warehouse, next(batches))
                 if number:  # the first one warms up
                     cpu[wiring.name].append(taken)
     print(
@@ -97,7 +98,7 @@ def _fill(folder: Path, rows: int, options: WarehouseOptions) -> None:
         connection.execute(FILL_MARKS, values)
 
 
-def _take_in(warehouse: Warehouse, payloads: list[bytes]) -> float:
+def take_in(warehouse: Warehouse, payloads: list[bytes]) -> float:
     """Returns seconds of CPU an event, from its bytes to the commit."""
     received_at = datetime.now(UTC)
     began = time.process_time()
@@ -109,11 +110,12 @@ def _take_in(warehouse: Warehouse, payloads: list[bytes]) -> float:
     return (time.process_time() - began) / len(payloads)
 
 
-def _to_batches(wiring: Wiring) -> Iterator[list[bytes]]:
+def to_batches(wiring: Wiring, events: int = BATCH_EVENTS) -> Iterator[list[bytes]]:
+    """Live mail from `LIVE` on, as payloads."""
     batch: list[bytes] = []
     for event in _tell(wiring):
         batch.append(json.dumps(event).encode())
-        if len(batch) == BATCH_EVENTS:
+        if len(batch) == events:
             yield batch
             batch = []
 
@@ -121,11 +123,10 @@ def _to_batches(wiring: Wiring) -> Iterator[list[bytes]]:
 def _tell(wiring: Wiring) -> Iterator[dict[str, Any]]:
     """Live mail, ten messages a second: of 100, 4 bounce, 96 are delivered, 60 opened."""
     choice = random.Random(1)
-    live = START + timedelta(days=TRACKED_DAYS)
     number = 0
     while True:
         number += 1
-        sent = live + timedelta(milliseconds=100 * number)
+        sent = LIVE + timedelta(milliseconds=100 * number)
         mail = _mail(number, sent)
         send = {"eventType": "Send", "mail": mail, "send": {}}
         story = [send]
