@@ -22,7 +22,7 @@ from consumer.rows.columns import COMMON, SPECIFIC
 from consumer.warehouse.classes import SAID, Classes
 from consumer.warehouse.counts import count
 from consumer.warehouse.domains import Domains
-from consumer.warehouse.hours import hours_of, near, seconds_around, within
+from consumer.warehouse.hours import hours_of, near, within
 from consumer.warehouse.pairs import ALONE, Row, pair
 from consumer.warehouse.pieces import whole
 
@@ -97,21 +97,11 @@ select
 from events as e
 where not e.is_simulator and {{condition}}
 """
-# Found by what is short first, the second of sending or the key: of the rows of a day nearly all
-# go before their ids and texts are read.
-_BY_MESSAGE: Final = f"""
-e.rowid in (
-    select rowid from events
-    where {{within}} and event_type in {_PAIRING_TYPES}
-        and epoch_us(sent_at) // 1000000 in (select second from seconds)
-) and e.message_id in (select message_id from touched)
-"""
-_BY_KEY: Final = """
-e.rowid in (
-    select rowid from events
-    where {near} and event_key in (select event_key::uuid from changed)
+_BY_MESSAGE: Final = (
+    f"{{within}} and {{near}} and e.event_type in {_PAIRING_TYPES} "
+    "and e.message_id in (select message_id from touched)"
 )
-"""
+_BY_KEY: Final = "{near} and e.event_key in (select event_key::uuid from changed)"
 
 _HELD: Final = """
 select event_key::varchar as event_key, kind from marks
@@ -290,15 +280,17 @@ def _read_stored(
         if changed:
             keys = pa.concat_tables(changed)
             before.register("changed", keys)
-            by_key = _BY_KEY.format(near=near("event_at", whole(keys["event_at"])))
+            by_key = _BY_KEY.format(near=near("e.event_at", whole(keys["event_at"])))
             parts.append(before.sql(_STORED.format(condition=by_key)).to_arrow_table())
         if touched.num_rows:
             before.register("touched", touched)
             sent = hours_of(whole(touched["sent_at"]))
             hours = {hour + later for hour in sent for later in _HOURS_NEAR_SENDING}
             hours.update(hours_of(whole(touched["event_at"])))
-            before.register("seconds", seconds_around(touched["sent_at"]))
-            by_message = _BY_MESSAGE.format(within=within("event_at", hours))
+            by_message = _BY_MESSAGE.format(
+                within=within("e.event_at", hours),
+                near=near("e.sent_at", whole(touched["sent_at"])),
+            )
             parts.append(before.sql(_STORED.format(condition=by_message)).to_arrow_table())
         if not any(part.num_rows for part in parts):
             return []

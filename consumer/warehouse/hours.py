@@ -7,7 +7,7 @@ would make that the whole table.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _HOUR_MICROS = 3_600_000_000
+_SECOND_MICROS = 1_000_000
 # Identity notifications have their instants cut to the second, so a copy may lie that far off.
 _MARGIN = timedelta(seconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -36,51 +37,48 @@ def within(column: str, hours: Iterable[int]) -> str:
 
     Neighbouring hours make one stretch. No hours: a condition that never holds.
     """
-    ordered = sorted(set(hours))
-    # neighbours are no gap; of the gaps the widest are kept
-    gaps = [
-        (after - before, position)
-        for position, (before, after) in enumerate(pairwise(ordered), start=1)
-        if after > before + 1
-    ]
-    cuts = sorted(position for _, position in heapq.nlargest(_MOST_RANGES - 1, gaps))
-    bounds = pairwise([0, *cuts, len(ordered)]) if ordered else ()
-    stretches = [(ordered[start], ordered[end - 1]) for start, end in bounds]
-    if not stretches:
-        return "false"
-    return f"({' or '.join(_between(column, first, last) for first, last in stretches)})"
+    return _in_any(
+        column,
+        (
+            (_EPOCH + timedelta(hours=first), _EPOCH + timedelta(hours=last + 1))
+            for first, last in _to_stretches(sorted(set(hours)), step=1)
+        ),
+    )
 
 
 def near(column: str, instants: pa.Array) -> str:
     """Return SQL that holds where ``column`` lies within a second of one of the instants.
 
-    Of more than a few instants it is their hours, as `within`: still right, only wider.
+    Of more than a few instants the closest are joined: still right, only wider. DuckDB asks it of
+    each stretch of 2,048 rows before it reads another column of them, so what a look-up costs is
+    what was sent in the same seconds, not the same day.
     """
-    distinct = pc.unique(instants).drop_null().cast(pa.int64())
-    if len(distinct) > _MOST_RANGES:
-        return within(column, hours_of(instants))
-    if not len(distinct):
-        return "false"
-    ranges = (_EPOCH + timedelta(microseconds=micros) for micros in distinct.to_pylist())
-    return f"({' or '.join(_range(column, at, at) for at in ranges)})"
+    distinct = pc.unique(instants).drop_null().cast(pa.int64()).to_pylist()
+    return _in_any(
+        column,
+        (
+            (_EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last))
+            for first, last in _to_stretches(sorted(distinct), step=_SECOND_MICROS)
+        ),
+    )
 
 
-def _between(column: str, first: int, last: int) -> str:
-    return _range(column, _EPOCH + timedelta(hours=first), _EPOCH + timedelta(hours=last + 1))
+def _to_stretches(ordered: Sequence[int], *, step: int) -> list[tuple[int, int]]:
+    """Return first and last of the stretches that values make; up to ``step`` is no gap."""
+    # of the gaps the widest are kept
+    gaps = [
+        (after - before, position)
+        for position, (before, after) in enumerate(pairwise(ordered), start=1)
+        if after > before + step
+    ]
+    cuts = sorted(position for _, position in heapq.nlargest(_MOST_RANGES - 1, gaps))
+    bounds = pairwise([0, *cuts, len(ordered)]) if ordered else ()
+    return [(ordered[start], ordered[end - 1]) for start, end in bounds]
 
 
-def _range(column: str, start: datetime, end: datetime) -> str:
-    start, end = start - _MARGIN, end + _MARGIN
-    return f"({column} >= timestamp '{start}' and {column} < timestamp '{end}')"
-
-
-def seconds_around(instants: pa.ChunkedArray) -> pa.Table:
-    """Return the distinct seconds since 1970 of the instants, and those beside them: ``second``.
-
-    All events of a message share its ``sent_at``, give or take a cut to the second. Where ids are
-    to be compared, the few rows with such a second are found first, for a tenth of the time.
-    """
-    # as DuckDB's // does; before 1970 both cut towards zero, the neighbours make up for it
-    seconds = pc.unique(pc.divide(instants.cast(pa.int64()), 1_000_000))
-    around = [pc.add(seconds, pa.scalar(beside, pa.int64())) for beside in (-1, 0, 1)]
-    return pa.table({"second": pc.unique(pa.concat_arrays(around))})
+def _in_any(column: str, ranges: Iterable[tuple[datetime, datetime]]) -> str:
+    conditions = [
+        f"({column} >= timestamp '{start - _MARGIN}' and {column} < timestamp '{end + _MARGIN}')"
+        for start, end in ranges
+    ]
+    return f"({' or '.join(conditions)})" if conditions else "false"

@@ -12,20 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.rows.columns import ROW_SCHEMA
-from consumer.warehouse.hours import near, seconds_around
+from consumer.warehouse.hours import near
 from consumer.warehouse.pieces import split, whole
 
 _OF_MESSAGE: Final = ("configuration_set", "tenant", "from_domain", "tags")
 _SENT: Final = ("message_id", "account", *_OF_MESSAGE)
-# Found by their second first: ids are the longest of all columns, and tags the slowest.
 _STORED_SENDS: Final = f"""
 select {", ".join(f"e.{name}" for name in _SENT)}
 from events as e
-where e.rowid in (
-    select rowid from events
-    where event_type = 'Send' and {{within}}
-        and epoch_us(event_at) // 1000000 in (select second from seconds)
-) and e.message_id in (select message_id from poor)
+where e.event_type = 'Send' and {{within}} and e.message_id in (select message_id from poor)
 """
 
 _WAIT: Final = """
@@ -63,12 +58,7 @@ select
     ),
 from events as e
 join sent as s on s.event_key = e.event_key
-where
-    e.rowid in (
-        select rowid from events
-        where {within} and event_key in (select event_key from found)
-    )
-    and e.account is not distinct from s.account
+where {within} and e.account is not distinct from s.account
 """
 _COMPLETED: Final = """
 select event_key::varchar as event_key, event_at, sent_at, configuration_set, from_domain
@@ -106,8 +96,7 @@ def fill_poor(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Filled:
 def _find_sends(connection: duckdb.DuckDBPyConnection, poor: pa.Table, rows: pa.Table) -> pa.Table:
     """Return the Sends of the poor rows' messages, a row for each recipient."""
     connection.register("poor", poor.select(["message_id"]))
-    connection.register("seconds", seconds_around(poor["sent_at"]))
-    within = near("event_at", whole(poor["sent_at"]))
+    within = near("e.event_at", whole(poor["sent_at"]))
     stored = connection.sql(_STORED_SENDS.format(within=within)).to_arrow_table()
     is_send = pc.equal(rows["event_type"], "Send")
     is_wanted = pc.is_in(rows["message_id"], value_set=whole(poor["message_id"]))
@@ -143,7 +132,7 @@ def complete_waiting(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> p
     if not found.num_rows:
         return None
     by_event = near("event_at", whole(found["event_at"]))
-    connection.execute(_MOVED.format(within=by_event))
+    connection.execute(_MOVED.format(within=near("e.event_at", whole(found["event_at"]))))
     keys = "event_key in (select event_key from moved)"
     connection.execute(f"delete from events where {by_event} and {keys}")
     connection.execute("insert into events by name select * from moved")

@@ -10,19 +10,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.hours import hours_of, near, seconds_around, within
+from consumer.warehouse.hours import hours_of, near, within
 from consumer.warehouse.pieces import whole
 
-# Found by the second of their sending first, which few rows of a day share with a batch's.
 _STORED: Final = """
 select e.message_id, e.recipient, e.event_at, e.event_key::varchar as event_key, e.sent_at,
     null::integer as ordinal,
 from events as e
-where e.rowid in (
-    select rowid from events
-    where event_type = 'Delivery' and {within}
-        and epoch_us(sent_at) // 1000000 in (select second from seconds)
-)
+where e.event_type = 'Delivery' and {within} and {near}
 and e.message_id in (select message_id from delivered)
 and e.recipient is not null
 and not e.is_simulator
@@ -76,8 +71,8 @@ class _Delivery(NamedTuple):
 def mark_repeats(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table | None:
     """Note every Delivery that follows another of its message and recipient, for it is no outcome.
 
-    To be called before the rows, those that stay of a batch, are inserted. The look-up reads the
-    hours that their ``sent_at`` leaves open; what it finds is rare. Returns that: event_key (as
+    To be called before the rows, those that stay of a batch, are inserted. The look-up reads what
+    was sent when they were; what it finds is rare. Returns that: event_key (as
     text), event_at, sent_at, and ordinal where it arrives only now; None for nothing.
     """
     arriving = _find_arriving(rows)
@@ -132,9 +127,11 @@ def _find_stored(connection: duckdb.DuckDBPyConnection, arriving: pa.Table) -> l
     """Return the stored Deliveries of the same messages."""
     sent_at = arriving["sent_at"]
     hours = {hour + later for hour in hours_of(sent_at) for later in _HOURS_NEAR_SENDING}
-    connection.register("seconds", seconds_around(sent_at))
     connection.register("delivered", arriving.select(["message_id"]))
-    found = connection.execute(_STORED.format(within=within("event_at", hours)))
+    question = _STORED.format(
+        within=within("e.event_at", hours), near=near("e.sent_at", whole(sent_at))
+    )
+    found = connection.execute(question)
     return [_Delivery(*row) for row in found.fetchall()]
 
 

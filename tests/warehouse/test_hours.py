@@ -114,9 +114,19 @@ def test_near_no_instants_never_holds() -> None:
     assert "false" == near("seen_at", pa.array([None], pa.timestamp("us")))
 
 
-def test_near_many_instants_is_within_their_hours() -> None:
-    many = [EPOCH + number * HOUR for number in range(0, 200, 2)]
-    condition = near("seen_at", instants(*many))
+def test_near_many_instants_the_closest_are_joined_and_the_widest_gaps_stay() -> None:
+    groups = [EPOCH + day * 24 * HOUR for day in (0, 3, 5, 8, 13, 20, 20.1)]
+    many = [at + timedelta(seconds=number) for at in groups for number in range(50)]
+    condition = near("seen_at", instants(*random.Random(1).sample(many, len(many))))
+    between = [at + 12 * HOUR for at in groups[:5]]
 
-    assert many == matched(condition, *many)
-    assert within("seen_at", hours_of(instants(*many))) == condition
+    assert 6 == condition.count(">=")
+    assert many == matched(condition, *many, *between)
+    # the closest two of seven groups are one stretch
+    assert [groups[5] + HOUR] == matched(condition, groups[5] + HOUR)
+
+
+def test_near_instants_a_second_apart_is_one_stretch() -> None:
+    seconds = [EPOCH + timedelta(seconds=number) for number in range(1000)]
+
+    assert 1 == near("seen_at", instants(*seconds)).count(">=")
