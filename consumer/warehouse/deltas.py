@@ -351,9 +351,12 @@ def _count(ready: pa.Table, domains: Domains, kinds: Collection[str]) -> pa.Tabl
     has_domain = pc.invert(pc.fill_null(has_no_domain, True))
     columns["source"] = _unless(has_identity, source)
     columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), columns["from_domain"])
+    counted = count(pa.table(columns), _ENTERED, kinds)
+    # only now: how long after the sending somebody opened is counted to the microsecond
     for name in ("event_at", "sent_at"):
-        columns[name] = pc.floor_temporal(columns[name], _QUARTER_MINUTES, "minute")
-    return count(pa.table(columns), _ENTERED, kinds)
+        quarters = pc.floor_temporal(counted[name], _QUARTER_MINUTES, "minute")
+        counted = counted.set_column(counted.column_names.index(name), name, quarters)
+    return counted
 
 
 def _is_rare(row: Row) -> bool:

@@ -20,6 +20,7 @@ from consumer.warehouse.rule_files import RuleFiles, read_rules
 from consumer.warehouse.rule_rows import ProviderRow
 
 if TYPE_CHECKING:
+    from tests.conftest import Letter
     from tests.warehouse.conftest import Desk
 
 Payload = dict[str, Any]
@@ -246,6 +247,18 @@ def test_writing_twice_changes_no_rollup(desk: "Desk") -> None:
     once = rolled(desk)
     write_split(desk, stream[::-1], new_random(3), 20)
     assert once == rolled(desk)
+
+
+@pytest.mark.parametrize("hours", [24, 72, 168])
+def test_an_age_is_reached_to_the_millisecond(
+    desk: "Desk", new_letter: Callable[..., "Letter"], hours: int
+) -> None:
+    for late in (-1, 0, 1, 60_000):
+        letter = new_letter(message_id=f"0102-{late}")
+        at = hours * 3_600 + late / 1_000
+        desk.write(letter.send(), letter.open(after=at), letter.click(after=at))
+
+    assert [] == desk.faults()
 
 
 def test_a_bounce_that_waited_for_its_send_moves_to_the_send_s_configuration_set(
