@@ -1,35 +1,51 @@
 -- grain: one row per (event_hour, account, region, configuration_set, provider)
+-- From events themselves: latencies looks for each Delivery's delays, which make no
+-- difference here.
 create or replace view delivery_times_hourly_by_event_time as
+with deliveries as (
+    select
+        date_trunc('hour', e.event_at) as event_hour,
+        e.account,
+        e.region,
+        e.configuration_set,
+        e.provider,
+        epoch_ms(e.event_at) - epoch_ms(e.sent_at) as delivery_ms
+    from events as e
+    where
+        e.event_type = 'Delivery'
+        and not e.is_simulator
+        and e.recipient is not null
+)
+
 select
-    l.event_hour,
-    l.account,
-    l.region,
-    l.configuration_set,
-    coalesce(l.configuration_set, '(none)') as configuration_set_name,
-    l.provider,
+    d.event_hour,
+    d.account,
+    d.region,
+    d.configuration_set,
+    coalesce(d.configuration_set, '(none)') as configuration_set_name,
+    d.provider,
     count(*) as deliveries,
-    count(*) filter (where l.delivery_ms <= 1000) as up_to_1s,
-    count(*) filter (where l.delivery_ms > 1000 and l.delivery_ms <= 5000) as up_to_5s,
+    count(*) filter (where d.delivery_ms <= 1000) as up_to_1s,
+    count(*) filter (where d.delivery_ms > 1000 and d.delivery_ms <= 5000) as up_to_5s,
     count(*) filter (
-        where l.delivery_ms > 5000 and l.delivery_ms <= 30000
+        where d.delivery_ms > 5000 and d.delivery_ms <= 30000
     ) as up_to_30s,
     count(*) filter (
-        where l.delivery_ms > 30000 and l.delivery_ms <= 120000
+        where d.delivery_ms > 30000 and d.delivery_ms <= 120000
     ) as up_to_2m,
     count(*) filter (
-        where l.delivery_ms > 120000 and l.delivery_ms <= 600000
+        where d.delivery_ms > 120000 and d.delivery_ms <= 600000
     ) as up_to_10m,
     count(*) filter (
-        where l.delivery_ms > 600000 and l.delivery_ms <= 3600000
+        where d.delivery_ms > 600000 and d.delivery_ms <= 3600000
     ) as up_to_1h,
     count(*) filter (
-        where l.delivery_ms > 3600000 and l.delivery_ms <= 21600000
+        where d.delivery_ms > 3600000 and d.delivery_ms <= 21600000
     ) as up_to_6h,
-    count(*) filter (where l.delivery_ms > 21600000) as over_6h,
-    count(*) filter (where l.delivery_ms <= 120000) as within_2m
-from latencies as l
-where l.attempt = 'all'
-group by l.event_hour, l.account, l.region, l.configuration_set, l.provider;
+    count(*) filter (where d.delivery_ms > 21600000) as over_6h,
+    count(*) filter (where d.delivery_ms <= 120000) as within_2m
+from deliveries as d
+group by d.event_hour, d.account, d.region, d.configuration_set, d.provider;
 
 comment on view delivery_times_hourly_by_event_time is
 'How long Deliveries took, in bands that add up.';
