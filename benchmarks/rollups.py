@@ -33,8 +33,9 @@ from consumer.decode import decode
 from consumer.demo.traffic import generate
 from consumer.envelope import Envelope
 from consumer.resources import dashboards_folder
-from consumer.warehouse import WarehouseOptions, open_warehouse, write
-from consumer.warehouse.rollups import recompute
+from consumer.warehouse import WarehouseOptions, open_warehouse
+from consumer.warehouse.rollups.folding import recompute
+from consumer.warehouse.writing import write
 
 DAYS = 365
 EVENTS_A_MESSAGE = 2.47

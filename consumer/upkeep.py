@@ -14,11 +14,11 @@ import structlog
 from consumer.errors import CommitOutcomeUnknown, DuckpostError, WarehouseFull
 from consumer.settings import PrivacySettings
 from consumer.warehouse import Warehouse
-from consumer.warehouse.compaction import compact
 from consumer.warehouse.disk import look_at_disk, note_disk
-from consumer.warehouse.pending_rewrite import read_pending
+from consumer.warehouse.erasure.pending_rewrite import read_pending
+from consumer.warehouse.erasure.rewriting import prepare
 from consumer.warehouse.retention import Retention, prune
-from consumer.warehouse.rewriting import prepare
+from consumer.warehouse.rollups.compaction import compact
 
 if TYPE_CHECKING:
     from consumer.mail_hosts.learning import Learner

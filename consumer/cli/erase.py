@@ -14,7 +14,7 @@ from consumer.cli.progress import show_progress
 from consumer.errors import WarehouseError
 from consumer.settings import load_settings
 from consumer.warehouse.erased import ErasedList
-from consumer.warehouse.erasure import ErasureResult
+from consumer.warehouse.erasure.erasing import ErasureResult
 from consumer.warehouse.estimates import Estimate
 from consumer.warehouse.place import Place
 

@@ -13,8 +13,8 @@ from consumer.door.access import to_options
 from consumer.errors import UsageError, WarehouseDamaged
 from consumer.settings import load_settings
 from consumer.warehouse.place import Place
-from consumer.warehouse.rebuild import rebuild as rebuild_file
-from consumer.warehouse.recovery import salvage as salvage_file
+from consumer.warehouse.recovery.opening import salvage as salvage_file
+from consumer.warehouse.recovery.rebuild import rebuild as rebuild_file
 
 
 @click.command()

@@ -28,9 +28,9 @@ from consumer.sources.http_source import HttpSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.upkeep import Upkeep
 from consumer.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.erasure.pending_rewrite import read_pending
+from consumer.warehouse.erasure.rewriting import rewrite
 from consumer.warehouse.estimates import Estimate, estimate_rewrite
-from consumer.warehouse.pending_rewrite import read_pending
-from consumer.warehouse.rewriting import rewrite
 from consumer.worker import End, Worker, count_restarts, replace_process, stop_on_signals
 
 STANDBY_SECS = 1.0

@@ -41,7 +41,7 @@ from consumer.sources.aws import AwsAccess
 from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.warehouse import Warehouse, open_warehouse
-from consumer.warehouse.published import ROLES
+from consumer.warehouse.reading.published import ROLES
 from consumer.worker import Worker
 
 # Mail of a week that ended two days ago: all that ever becomes of it lies in the past.

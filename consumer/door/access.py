@@ -21,15 +21,15 @@ from consumer.warehouse import (
     open_warehouse,
 )
 from consumer.warehouse.backup import BackupResult, back_up
-from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.erasure.erasing import ErasureResult, erase
+from consumer.warehouse.erasure.rewriting import prepare, rewrite
 from consumer.warehouse.estimates import Estimates, estimate_backup, estimate_rewrite
 from consumer.warehouse.interruption import Interruption
-from consumer.warehouse.reclassification import Reclassification, reclassify
 from consumer.warehouse.reconciliations import Reconciliation, keep
 from consumer.warehouse.recount import Finding, verify
 from consumer.warehouse.retention import PruneResult, Retention, prune
-from consumer.warehouse.rewriting import prepare, rewrite
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rules.files import RuleFiles
+from consumer.warehouse.rules.reclassification import Reclassification, reclassify
 from consumer.warehouse.ses_suppressions import Listed, keep_list
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Access(Protocol):
     def erase(
         self, address: str, *, on_progress: Callable[[int, int], None] | None = None
     ) -> ErasureResult:
-        """Replace an address by its token; see `consumer.warehouse.erasure`."""
+        """Replace an address by its token; see `consumer.warehouse.erasure.erasing`."""
         ...
 
     def prune(
@@ -121,7 +121,7 @@ class Access(Protocol):
     ) -> Reclassification:
         """Judge all events by the rules of the opener's settings, read anew.
 
-        See `consumer.warehouse.reclassification`.
+        See `consumer.warehouse.rules.reclassification`.
         """
         ...
 

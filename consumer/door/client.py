@@ -19,14 +19,14 @@ from consumer.batch import Batch
 from consumer.errors import DuckpostError, QueryError, WarehouseError
 from consumer.warehouse import WriteResult
 from consumer.warehouse.backup import BackupResult
-from consumer.warehouse.erasure import ErasureResult
+from consumer.warehouse.erasure.erasing import ErasureResult
+from consumer.warehouse.erasure.pending_rewrite import read_pending
 from consumer.warehouse.estimates import Estimate, Estimates
-from consumer.warehouse.pending_rewrite import read_pending
 from consumer.warehouse.place import Place
-from consumer.warehouse.reclassification import Change, Reclassification
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.recount import Finding
 from consumer.warehouse.retention import PruneResult, Retention
+from consumer.warehouse.rules.reclassification import Change, Reclassification
 from consumer.warehouse.ses_suppressions import Listed
 
 PROTOCOL = 4

@@ -16,7 +16,7 @@ from consumer.endpoint.statements import kinds
 from consumer.endpoint.statements.tokens import Token
 from consumer.endpoint.variables import Variables
 from consumer.endpoint.wire import Wire
-from consumer.warehouse.reader import Column
+from consumer.warehouse.reading.reader import Column
 
 MOST_PORTALS: Final = 16
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.warehouse.published import Role
+from consumer.warehouse.reading.published import Role
 
 MECHANISM: Final = "SCRAM-SHA-256"
 ITERATIONS: Final = 4096  # PostgreSQL's own

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, TypeVar
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.wire import Gone
 from consumer.errors import StatementFault
-from consumer.warehouse.publication import Publication
-from consumer.warehouse.published import Role
-from consumer.warehouse.reader import Reader
+from consumer.warehouse.reading.publication import Publication
+from consumer.warehouse.reading.published import Role
+from consumer.warehouse.reading.reader import Reader
 
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from consumer.endpoint.messages import backend
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.wire import Wire
-from consumer.warehouse.reader import Column
+from consumer.warehouse.reading.reader import Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from consumer.endpoint.statements import kinds, planning
 from consumer.endpoint.statements.tokens import Token
 from consumer.endpoint.variables import Variables
 from consumer.endpoint.wire import Wire
-from consumer.warehouse.published import Role
-from consumer.warehouse.reader import Column, Reader
+from consumer.warehouse.reading.published import Role
+from consumer.warehouse.reading.reader import Column, Reader
 
 ToParameter = Callable[[int], str]
 

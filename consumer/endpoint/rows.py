@@ -18,7 +18,7 @@ from consumer.endpoint.statements.tokens import to_literal
 from consumer.endpoint.types.binary import to_binary_sql, to_packable_sql, to_packer
 from consumer.endpoint.types.known import to_result_type
 from consumer.endpoint.types.text import to_text_sql
-from consumer.warehouse.reader import Column
+from consumer.warehouse.reading.reader import Column
 
 _NULL: Final = r"'\xFF\xFF\xFF\xFF'::blob"
 

@@ -21,7 +21,7 @@ from consumer.endpoint.queries import Limits, Queries
 from consumer.endpoint.session import Session
 from consumer.endpoint.startup import Cancel, Client, Rejected, greet
 from consumer.endpoint.wire import READ_BYTES, STALL_SECS, WRITE_BYTES, Gone, WatchedProtocol, Wire
-from consumer.warehouse.publication import Publication
+from consumer.warehouse.reading.publication import Publication
 
 GREET_SECS: Final = 10.0
 TURN_SECS: Final = 30.0

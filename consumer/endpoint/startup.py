@@ -14,7 +14,7 @@ from consumer.endpoint.messages.fields import Malformed
 from consumer.endpoint.statements.rewriting import DATABASE
 from consumer.endpoint.variables import REPORTED, Variables
 from consumer.endpoint.wire import Gone, Wire
-from consumer.warehouse.published import Role
+from consumer.warehouse.reading.published import Role
 
 TLS_HANDSHAKE_SECS: Final = 5.0
 _MOST_REQUESTS: Final = 2  # for TLS and for GSSAPI, once each

@@ -9,7 +9,7 @@ from typing import Final
 
 from consumer.mail_hosts.exchanges import Exchange, Exchanges, Outcome
 from consumer.warehouse import Warehouse
-from consumer.warehouse.mail_hosts import Answer, find_unasked
+from consumer.warehouse.rules.mail_hosts import Answer, find_unasked
 
 # At once, and between two looks whether to go on.
 AT_ONCE: Final = 8

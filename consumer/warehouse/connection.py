@@ -18,7 +18,7 @@ from consumer.warehouse.faults import to_open_fault
 from consumer.warehouse.memory import SETTABLE
 from consumer.warehouse.own_sql import make_missing
 from consumer.warehouse.place import Place, locked
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rules.files import RuleFiles
 from consumer.warehouse.schema import Upgrade, find_pending, migrate, refresh
 
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.

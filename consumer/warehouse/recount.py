@@ -9,8 +9,8 @@ import zstandard
 
 from consumer.warehouse.archive import Segment, Torn, list_files, read_file, read_segment
 from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, read_instant
-from consumer.warehouse.recounting import is_pending
-from consumer.warehouse.rollups import to_comparisons
+from consumer.warehouse.rollups.folding import to_comparisons
+from consumer.warehouse.rollups.remaking import is_pending
 from consumer.warehouse.warehouse import Warehouse
 
 

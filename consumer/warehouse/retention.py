@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from consumer.errors import WarehouseError
 from consumer.warehouse.archive import list_files, sync_folder
 from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, HORIZON, put_fact, read_instant
-from consumer.warehouse.rollups import to_remains
-from consumer.warehouse.write import enter_removal
+from consumer.warehouse.rollups.folding import to_remains
+from consumer.warehouse.writing.write import enter_removal
 
 if TYPE_CHECKING:
     import duckdb

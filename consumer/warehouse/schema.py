@@ -16,10 +16,16 @@ import duckdb
 
 from consumer.errors import WarehouseError, WarehouseNewer
 from consumer.warehouse.facts import put_fact
-from consumer.warehouse.recounting import forget_pending, is_noted
-from consumer.warehouse.rollups import recompute
-from consumer.warehouse.rule_files import RuleFiles, Rules, digest_rules, read_rules
-from consumer.warehouse.rules import IN_FORCE, JUDGED_BY, load_rules, read_lines, read_looped
+from consumer.warehouse.rollups.folding import recompute
+from consumer.warehouse.rollups.remaking import forget_pending, is_noted
+from consumer.warehouse.rules.files import RuleFiles, Rules, digest_rules, read_rules
+from consumer.warehouse.rules.in_force import (
+    IN_FORCE,
+    JUDGED_BY,
+    load_rules,
+    read_lines,
+    read_looped,
+)
 
 _RECORD: Final = """
 create table if not exists migrations (

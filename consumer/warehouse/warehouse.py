@@ -25,22 +25,22 @@ from consumer.errors import (
 from consumer.frame import Head, to_release_frame
 from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
-from consumer.warehouse.domains import Domains
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import ended_by_ctrl_c, to_query_fault, translated
 from consumer.warehouse.interruption import Interruption, Running
-from consumer.warehouse.mail_hosts import Answer, keep_answers
-from consumer.warehouse.own_publication import Admit
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.place import Place
-from consumer.warehouse.publication import Publication
-from consumer.warehouse.recounting import note_pending
-from consumer.warehouse.rule_files import Rules
-from consumer.warehouse.rules import IN_FORCE, JUDGED_BY
+from consumer.warehouse.reading.own_publication import Admit
+from consumer.warehouse.reading.publication import Publication
+from consumer.warehouse.rollups.remaking import note_pending
+from consumer.warehouse.rules.files import Rules
+from consumer.warehouse.rules.in_force import IN_FORCE, JUDGED_BY
+from consumer.warehouse.rules.mail_hosts import Answer, keep_answers
 from consumer.warehouse.schema import enforce
 from consumer.warehouse.transaction import Transactions
 from consumer.warehouse.turns import Alone, Turns
-from consumer.warehouse.write import Standing, WriteResult, write_batch
+from consumer.warehouse.writing.domains import Domains
+from consumer.warehouse.writing.write import Standing, WriteResult, write_batch
 
 T = TypeVar("T")
 
@@ -264,7 +264,7 @@ class Warehouse:
             return work(cursor)
 
     def enforce(self, rules: Rules) -> None:
-        """Judge by other rules what comes in from now on; see `consumer.warehouse.rules`.
+        """Judge by other rules what comes in from now on; see `consumer.warehouse.rules.in_force`.
 
         Where rollups are to be made again for it, that is noted; see `recompute_in_slices`.
         """
@@ -280,7 +280,8 @@ class Warehouse:
     def learn(self, answers: Sequence[Answer]) -> int:
         """Keep what DNS said of domains; what comes in from now on goes by it.
 
-        Returns how many domains have another provider by it; see `consumer.warehouse.mail_hosts`.
+        Returns how many domains have another provider by it; see
+        `consumer.warehouse.rules.mail_hosts`.
         """
         with self._lock:
             changed = self.change(

@@ -19,8 +19,8 @@ import pytest
 from consumer.decode import decode
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
-from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.recount import verify
+from consumer.warehouse.recovery.rebuild import rebuild
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

@@ -19,7 +19,7 @@ from consumer.endpoint.statements.admission import admit
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.own_sql import apply_own, parse_own
-from consumer.warehouse.publication import Publication
+from consumer.warehouse.reading.publication import Publication
 
 PASSWORDS = {"reader": "a password for tests", "support": "another one for tests"}
 CANARY = "canary.person"

@@ -9,7 +9,7 @@ from consumer.endpoint.counts import Counts
 from consumer.endpoint.queries import Limits
 from consumer.endpoint.server import Endpoint, EndpointOptions
 from consumer.telemetry import Telemetry
-from consumer.warehouse.publication import Publication
+from consumer.warehouse.reading.publication import Publication
 
 OPTIONS = EndpointOptions(max_connections=2, max_active_queries=1, limits=Limits(1.0, 1.0, 10))
 

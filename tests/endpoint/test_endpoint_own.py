@@ -11,7 +11,7 @@ import pytest
 
 from consumer.endpoint.statements.admission import admit
 from consumer.warehouse import WarehouseOptions, open_warehouse
-from consumer.warehouse.publication import Publication
+from consumer.warehouse.reading.publication import Publication
 
 CANARY = "canary.person"
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from consumer.warehouse.publication import Publication
-from consumer.warehouse.redaction import is_decided
+from consumer.warehouse.reading.publication import Publication
+from consumer.warehouse.reading.redaction import is_decided
 
 CANARY = "canary.person"
 
@@ -127,5 +127,5 @@ def test_every_column_of_text_is_decided_for_readers(publication: Publication) -
         if not is_decided(column.name, column.data_type)
     }
 
-    # add each to a list in consumer/warehouse/redaction.py: until then readers get NULL
+    # add each to a list in consumer/warehouse/reading/redaction.py: until then readers get NULL
     assert set() == undecided

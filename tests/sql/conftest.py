@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from consumer.resources import sql_folder
-from consumer.warehouse.rollups import recompute
+from consumer.warehouse.rollups.folding import recompute
 
 Row = dict[str, object]
 Log = Callable[..., Row]

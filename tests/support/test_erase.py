@@ -27,9 +27,9 @@ from consumer.warehouse.archive import read_file
 from consumer.warehouse.backup import back_up
 from consumer.warehouse.connection import open_file
 from consumer.warehouse.erased import ErasedList
-from consumer.warehouse.erasure import ErasureResult, erase
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.erasure.erasing import ErasureResult, erase
 from consumer.warehouse.recount import verify
+from consumer.warehouse.recovery.rebuild import rebuild
 from consumer.warehouse.retention import Retention
 
 Desk = Any
@@ -105,7 +105,7 @@ FIGURES = (
 REWRITE_PLAINLY = """
 import sys
 from pathlib import Path
-from consumer.warehouse import rewriting
+from consumer.warehouse.erasure import rewriting
 from consumer.warehouse.connection import WarehouseOptions
 from consumer.warehouse.place import Place
 
@@ -305,7 +305,7 @@ def test_a_rebuild_between_two_attempts_knows_the_token(
 ) -> None:
     desk.write(*make_traffic(new_letter))
     with monkeypatch.context() as patch:
-        patch.setattr("consumer.warehouse.erasure.erase_archive", lambda *_: 1 / 0)
+        patch.setattr("consumer.warehouse.erasure.erasing.erase_archive", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             erase_canary(desk)
     rows = desk.rows("select recipient, link from events order by all")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from consumer.warehouse.pending_rewrite import read_pending
+from consumer.warehouse.erasure.pending_rewrite import read_pending
 from consumer.warehouse.place import Place
 
 NewLetter = Callable[..., Any]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from consumer.addresses import parse_address
-from consumer.warehouse import erasure_tables
-from consumer.warehouse.erasure import ErasureResult, erase
+from consumer.warehouse.erasure import tables
+from consumer.warehouse.erasure.erasing import ErasureResult, erase
 
 Desk = Any
 Verb = Callable[..., Any]
@@ -101,7 +101,7 @@ def test_quarantine_is_looked_through_in_slices(
 ) -> None:
     payloads = [json.dumps({"number": number, "to": CANARY}).encode() for number in range(7)]
     desk.write(*payloads, b'{"number": 8}')
-    monkeypatch.setattr(erasure_tables, "_AT_ONCE", 2)
+    monkeypatch.setattr(tables, "_AT_ONCE", 2)
     doings: list[str] = []
     change = desk.warehouse.change
 

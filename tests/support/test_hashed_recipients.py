@@ -30,7 +30,7 @@ from consumer.suppression.recipients import lift
 from consumer.warehouse import Warehouse, WarehouseOptions, WriteResult, open_warehouse
 from consumer.warehouse.archive import read_file
 from consumer.warehouse.connection import open_file
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recovery.rebuild import rebuild
 from consumer.warehouse.ses_suppressions import Listed, keep_list
 
 Desk = Any

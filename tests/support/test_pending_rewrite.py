@@ -17,7 +17,7 @@ from consumer.errors import WarehouseError, WarehouseFull
 from consumer.settings import PrivacySettings
 from consumer.upkeep import Upkeep
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
-from consumer.warehouse.pending_rewrite import (
+from consumer.warehouse.erasure.pending_rewrite import (
     FIRST_WAIT,
     LONGEST_WAIT,
     PendingRewrite,
@@ -44,7 +44,7 @@ def _full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise WarehouseFull("rewriting needs 9 MiB, 1 MiB are free.")
 
-    monkeypatch.setattr("consumer.warehouse.rewriting.require_room", refuse)
+    monkeypatch.setattr("consumer.warehouse.erasure.rewriting.require_room", refuse)
 
 
 def keep_up(warehouse: Warehouse, due: threading.Event) -> Upkeep:

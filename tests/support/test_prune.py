@@ -19,9 +19,9 @@ from consumer.settings import PrivacySettings, load_settings
 from consumer.upkeep import Upkeep
 from consumer.warehouse import retention
 from consumer.warehouse.disk import DiskLook, note_disk
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recovery.rebuild import rebuild
 from consumer.warehouse.retention import PruneResult, Retention, prune
-from consumer.warehouse.rollups import recompute
+from consumer.warehouse.rollups.folding import recompute
 
 Desk = Any
 Event = dict[str, Any]

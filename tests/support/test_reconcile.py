@@ -22,8 +22,8 @@ from consumer.errors import SourceDenied, SourceUnavailable
 from consumer.reconciliation import Amazon, RegionReport, Span, reconcile_region
 from consumer.reconciliation.scopes import CLOUDWATCH_METRICS, VDM_METRICS
 from consumer.sources.aws import AwsAccess
-from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.reconciliations import Line
+from consumer.warehouse.recovery.rebuild import rebuild
 
 Desk = Any
 NewLetter = Callable[..., Any]

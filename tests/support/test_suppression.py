@@ -12,7 +12,7 @@ import pytest
 from consumer.addresses import parse_address
 from consumer.errors import UsageError
 from consumer.suppression.recipients import lift
-from consumer.warehouse.erasure import erase
+from consumer.warehouse.erasure.erasing import erase
 
 Desk = Any
 Letter = Any

@@ -21,7 +21,7 @@ from consumer.errors import SourceDenied
 from consumer.sources.aws import AwsAccess
 from consumer.suppression.recipients import lift
 from consumer.suppression.sync import RegionSync, SesList, find_regions, sync_region
-from consumer.warehouse.erasure import erase
+from consumer.warehouse.erasure.erasing import erase
 
 Desk = Any
 NewLetter = Callable[..., Any]

@@ -21,8 +21,8 @@ from consumer.errors import WarehouseDamaged, WarehouseFull, WarehouseLocked, Wa
 from consumer.frame import FrameReader
 from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.archive import Archive, Segment, Torn, read_frames, read_segment
-from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.recount import verify
+from consumer.warehouse.recovery.rebuild import rebuild
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -469,7 +469,7 @@ def test_a_frame_whose_commit_failed_is_told_and_a_rebuild_takes_it_in_once(
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr("consumer.warehouse.write._enter", fail)
+            patch.setattr("consumer.warehouse.writing.write._enter", fail)
             with pytest.raises(WarehouseFull):
                 desk.warehouse.write(stray)
     strays = {one.check: one for one in verify(desk.warehouse)}[
@@ -598,7 +598,7 @@ def test_a_warehouse_that_is_open_is_not_replaced(
     def locked(*_args: object) -> None:
         raise WarehouseLocked("process 7 has it open", pid=7)
 
-    monkeypatch.setattr("consumer.warehouse.rebuild.Warehouse", locked)
+    monkeypatch.setattr("consumer.warehouse.recovery.rebuild.Warehouse", locked)
     with pytest.raises(WarehouseLocked):
         rebuild(desk.warehouse.path, desk.warehouse.options)
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from consumer.resources import sql_folder
-from consumer.warehouse.bounces import SAID, SUPPRESSIONS, Bounces
-from consumer.warehouse.rule_files import RuleFiles, read_rules
-from consumer.warehouse.rule_rows import BounceRule
+from consumer.warehouse.rules.bounces import SAID, SUPPRESSIONS, Bounces
+from consumer.warehouse.rules.files import RuleFiles, read_rules
+from consumer.warehouse.rules.rows import BounceRule
 
 SCHEMA = pa.schema(
     [("event_type", pa.string())]
@@ -144,7 +144,7 @@ def test_a_text_without_end_takes_no_time_to_speak_of(bounces: Bounces) -> None:
 def test_more_bounces_than_are_remembered_are_judged_all_the_same(
     bounces: Bounces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.bounces._MOST_REMEMBERED", 2)
+    monkeypatch.setattr("consumer.warehouse.rules.bounces._MOST_REMEMBERED", 2)
     rows = [{"diagnostic_code": f"user unknown {number}"} for number in range(5)]
     assert [("invalid_recipient", "unknown_user")] * 5 == judge(bounces, *rows)
     assert [("invalid_recipient", "unknown_user")] == judge(bounces, rows[0])

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from consumer.warehouse.classes import SAID, Classes
+from consumer.warehouse.writing.classes import SAID, Classes
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_equal_rows_are_asked_about_once(connection: duckdb.DuckDBPyConnection) 
 def test_more_rows_than_are_remembered_are_classified_all_the_same(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.classes._MOST_REMEMBERED", 3)
+    monkeypatch.setattr("consumer.warehouse.writing.classes._MOST_REMEMBERED", 3)
     classes = Classes()
     rows = [
         to_row("Bounce", bounce_type="Permanent", bounce_sub_type=f"Unheard{number}")

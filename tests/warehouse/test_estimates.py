@@ -8,8 +8,8 @@ import pytest
 
 from consumer.warehouse import estimates
 from consumer.warehouse.backup import back_up
+from consumer.warehouse.erasure.rewriting import rewrite
 from consumer.warehouse.estimates import Estimate, estimate_backup, estimate_rewrite
-from consumer.warehouse.rewriting import rewrite
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

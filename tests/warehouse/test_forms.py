@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.warehouse import WriteResult, open_warehouse
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recovery.rebuild import rebuild
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

@@ -92,7 +92,9 @@ def test_what_a_rolled_back_batch_said_is_learned_when_it_comes_again(
     desk.write(letter.delivery())
     earlier = letter.send()
     with monkeypatch.context() as patch:
-        patch.setattr("consumer.warehouse.write._LEDGER", "insert into no_such_table values (1)")
+        patch.setattr(
+            "consumer.warehouse.writing.write._LEDGER", "insert into no_such_table values (1)"
+        )
         with pytest.raises(WarehouseError, match="no_such_table"):
             desk.write(earlier)
     desk.write(earlier)
@@ -116,7 +118,7 @@ def test_a_holder_that_somebody_took_out_is_learned_anew(desk: "Desk", letter: "
 def test_more_sources_than_are_remembered_are_learned_all_the_same(
     desk: "Desk", new_letter: MakeLetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.identities._MOST_REMEMBERED", 2)
+    monkeypatch.setattr("consumer.warehouse.writing.identities._MOST_REMEMBERED", 2)
     for number in range(4):
         source = f"bounces+{number}@shop.example.org"
         desk.write(new_letter(message_id=f"0102-{number}", source=source).send())

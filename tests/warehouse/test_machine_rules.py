@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from consumer.resources import sql_folder
-from consumer.warehouse.machines import Machines
-from consumer.warehouse.rule_files import RuleFiles, read_rules
+from consumer.warehouse.rules.files import RuleFiles, read_rules
+from consumer.warehouse.rules.machines import Machines
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.warehouse.machines import Machines
-from consumer.warehouse.rule_rows import MachineRule
+from consumer.warehouse.rules.machines import Machines
+from consumer.warehouse.rules.rows import MachineRule
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -109,7 +109,7 @@ def test_the_rules_that_come_with_duckpost_are_taken_as_they_are(
 def test_more_user_agents_than_are_remembered_are_judged_alike(
     desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.machines._MOST_REMEMBERED", 2)
+    monkeypatch.setattr("consumer.warehouse.rules.machines._MOST_REMEMBERED", 2)
     set_rules(desk, ("scanner", None, "(?i)scan", None, None, None))
     for number in range(3):
         desk.write(

@@ -16,9 +16,9 @@ from consumer.mail_hosts.learning import AT_ONCE, Learned, Learner
 from consumer.settings import PrivacySettings
 from consumer.upkeep import Upkeep
 from consumer.warehouse import WarehouseOptions
-from consumer.warehouse.reclassification import reclassify
 from consumer.warehouse.retention import Retention
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rules.files import RuleFiles
+from consumer.warehouse.rules.reclassification import reclassify
 from dns_server import DnsServer, Zone, serve_dns
 
 if TYPE_CHECKING:

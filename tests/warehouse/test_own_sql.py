@@ -20,7 +20,7 @@ from consumer.listener import Listener
 from consumer.telemetry import Telemetry
 from consumer.warehouse.backup import back_up
 from consumer.warehouse.interruption import Interruption
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recovery.rebuild import rebuild
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

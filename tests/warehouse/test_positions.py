@@ -14,7 +14,7 @@ from consumer.envelope import Envelope
 from consumer.errors import PositionMoved
 from consumer.warehouse import WarehouseOptions, open_warehouse
 from consumer.warehouse.archive import read_frames
-from consumer.warehouse.rebuild import rebuild
+from consumer.warehouse.recovery.rebuild import rebuild
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

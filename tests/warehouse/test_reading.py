@@ -175,7 +175,7 @@ def test_what_is_rolled_back_was_never_seen(
         seen.append(desk.value(COUNT))
 
     desk.write(letter.send())
-    monkeypatch.setattr("consumer.warehouse.write._keep_positions", look)
+    monkeypatch.setattr("consumer.warehouse.writing.write._keep_positions", look)
     desk.write(letter.open(), letter.click())
 
     assert [1] == seen

@@ -9,10 +9,10 @@ import pytest
 
 from consumer.resources import sql_folder
 from consumer.warehouse import WarehouseOptions
-from consumer.warehouse.reclassification import Change, reclassify
 from consumer.warehouse.recount import verify
 from consumer.warehouse.retention import Retention, prune
-from consumer.warehouse.rule_files import RuleFiles, read_rules
+from consumer.warehouse.rules.files import RuleFiles, read_rules
+from consumer.warehouse.rules.reclassification import Change, reclassify
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -165,7 +165,7 @@ def test_it_can_be_broken_off_between_two_stretches(
     files: RuleFiles,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.reclassification.STRETCH_EVENTS", 1)
+    monkeypatch.setattr("consumer.warehouse.rules.reclassification.STRETCH_EVENTS", 1)
     desk = new_desk(options)
     one = new_letter(message_id="message-1")
     later = new_letter(message_id="message-2", sent=one.sent.replace(hour=20))
@@ -253,7 +253,7 @@ def test_rollups_are_made_again_some_days_at_a_time_and_broken_off_go_on_from_th
     files: RuleFiles,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.recounting._AT_ONCE", 1)
+    monkeypatch.setattr("consumer.warehouse.rollups.remaking._AT_ONCE", 1)
 
     def log_days(desk: "Desk") -> None:
         for number in range(4):

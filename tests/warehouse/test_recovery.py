@@ -14,8 +14,8 @@ from consumer.errors import WarehouseDamaged
 from consumer.warehouse import Recovery, Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.place import Place
 from consumer.warehouse.recount import verify
-from consumer.warehouse.recovery import salvage
-from consumer.warehouse.storage import BLOCK_BYTES, HEADER_BYTES
+from consumer.warehouse.recovery.opening import salvage
+from consumer.warehouse.recovery.storage import BLOCK_BYTES, HEADER_BYTES
 
 if TYPE_CHECKING:
     from tests.conftest import Letter

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumer.resources import sql_folder
-from consumer.warehouse import Warehouse, rollup_tables
-from consumer.warehouse.compaction import compact
-from consumer.warehouse.recounting import recompute_in_slices
-from consumer.warehouse.rollups import fold, recompute
-from consumer.warehouse.rule_files import RuleFiles, read_rules
-from consumer.warehouse.rule_rows import ProviderRow
+from consumer.warehouse import Warehouse
+from consumer.warehouse.rollups import tables
+from consumer.warehouse.rollups.compaction import compact
+from consumer.warehouse.rollups.folding import fold, recompute
+from consumer.warehouse.rollups.remaking import recompute_in_slices
+from consumer.warehouse.rules.files import RuleFiles, read_rules
+from consumer.warehouse.rules.rows import ProviderRow
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -28,7 +29,7 @@ Payload = dict[str, Any]
 START = datetime(2026, 3, 2, 22, 40, tzinfo=UTC)
 ARN = "arn:aws:ses:eu-west-1:111122223333:identity/example.com"
 SETS = ("orders", "news", None)
-TALLIES = tuple(rollup.table for rollup in rollup_tables.TALLIES)
+TALLIES = tuple(rollup.table for rollup in tables.TALLIES)
 
 
 def new_random(seed: int) -> random.Random:
@@ -201,7 +202,7 @@ def rolled(desk: "Desk") -> dict[str, list[dict[str, Any]]]:
     """The rollups, added up."""
     fold(connection_of(desk.warehouse))
     content = {}
-    for rollup in rollup_tables.ROLLUPS:
+    for rollup in tables.ROLLUPS:
         content[rollup.name] = desk.rows(f"{rollup.to_compacted('true')} order by all")
     return content
 
@@ -289,7 +290,7 @@ def test_a_batch_that_is_rolled_back_leaves_no_delta(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("consumer.warehouse.write._enter", fail)
+        patch.setattr("consumer.warehouse.writing.write._enter", fail)
         with pytest.raises(KeyboardInterrupt):
             desk.write(publish("Send", to_mail(1, START, ["b@example.net"])))
     assert before == desk.rows("select * from rollup_deltas order by all")
@@ -299,7 +300,7 @@ def test_a_batch_that_is_rolled_back_leaves_no_delta(
 def test_many_deltas_are_folded_by_the_batch_that_brings_them(
     desk: "Desk", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.rollups.MOST_DELTAS", 30)
+    monkeypatch.setattr("consumer.warehouse.rollups.folding.MOST_DELTAS", 30)
     write_split(desk, to_stream(5, 12), new_random(5), 25)
     assert desk.value("select count(*) from rollup_deltas") < 30
     assert 0 < desk.value("select count(*) from rollup_hourly_by_event_time")
@@ -321,7 +322,7 @@ def test_recomputing_in_stretches_makes_the_same_rollups(
 ) -> None:
     write_split(desk, to_stream(9, 10), new_random(9), 40)
     expected = rolled(desk)
-    monkeypatch.setattr("consumer.warehouse.rollups._RECOUNTED_AT_ONCE", 10)
+    monkeypatch.setattr("consumer.warehouse.rollups.folding._RECOUNTED_AT_ONCE", 10)
     recompute(connection_of(desk.warehouse))
     assert expected == rolled(desk)
     assert [] == desk.faults()
@@ -375,11 +376,11 @@ def test_compacting_leaves_one_row_a_key_and_no_figure_changes(
         desk.write(*part)
         fold(connection_of(desk.warehouse))
     expected = rolled(desk)
-    monkeypatch.setattr("consumer.warehouse.compaction.SLICE_ROWS", 25)
-    monkeypatch.setattr("consumer.warehouse.compaction._LEAST_SHARE", 0)
+    monkeypatch.setattr("consumer.warehouse.rollups.compaction.SLICE_ROWS", 25)
+    monkeypatch.setattr("consumer.warehouse.rollups.compaction._LEAST_SHARE", 0)
     compacted = compact(desk.warehouse, now=datetime(2026, 6, 1))  # noqa: DTZ001 - naive UTC
     assert compacted.rows_after < compacted.rows_before
-    for rollup in rollup_tables.TALLIES:
+    for rollup in tables.TALLIES:
         assert expected[rollup.name] == desk.rows(f"from {rollup.table} order by all")
     assert 0 == compact(desk.warehouse, now=datetime(2026, 6, 1)).periods  # noqa: DTZ001 - naive UTC
     assert [] == desk.faults()

@@ -7,7 +7,7 @@ import pytest
 from consumer.errors import SettingsError
 from consumer.resources import sql_folder
 from consumer.warehouse import WarehouseOptions, open_warehouse
-from consumer.warehouse.rule_files import RuleFiles, Rules, read_rules
+from consumer.warehouse.rules.files import RuleFiles, Rules, read_rules
 
 SEEDS = sql_folder() / "seeds"
 

@@ -281,7 +281,9 @@ def test_a_statement_that_fails_rolls_the_whole_batch_back(
     """The ledger's row is the last step; everything before it must go as well."""
     content = desk.content()
     with monkeypatch.context() as patch:
-        patch.setattr("consumer.warehouse.write._LEDGER", "insert into no_such_table values (1)")
+        patch.setattr(
+            "consumer.warehouse.writing.write._LEDGER", "insert into no_such_table values (1)"
+        )
         with pytest.raises(WarehouseError, match="no_such_table") as caught:
             desk.write(*story(letter))
         assert not isinstance(caught.value, CommitOutcomeUnknown)
@@ -337,7 +339,7 @@ def test_a_fatal_error_is_an_open_outcome(
     def fail(*_args: object, **_named: object) -> None:
         raise duckdb.FatalException("FATAL Error: database has been invalidated")
 
-    monkeypatch.setattr("consumer.warehouse.write._enter", fail)
+    monkeypatch.setattr("consumer.warehouse.writing.write._enter", fail)
     with pytest.raises(CommitOutcomeUnknown):
         desk.write(letter.send())
     monkeypatch.undo()

@@ -16,7 +16,7 @@ from consumer.door.client import DoorClient
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.recount import verify
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rules.files import RuleFiles
 
 MESSAGES = 12
 
@@ -73,7 +73,7 @@ def count_judged(warehouse: Warehouse) -> int:
 def test_ctrl_c_leaves_right_figures_and_the_next_time_finishes(
     served: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.warehouse.reclassification.STRETCH_EVENTS", 1)
+    monkeypatch.setattr("consumer.warehouse.rules.reclassification.STRETCH_EVENTS", 1)
     told: list[tuple[int, int]] = []
 
     def interrupt(done: int, total: int) -> None:

@@ -26,8 +26,8 @@ from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.telemetry import Telemetry
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.backup import back_up
-from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.recount import verify
+from consumer.warehouse.recovery.rebuild import rebuild
 from consumer.worker import Worker
 
 OPTIONS = WarehouseOptions(memory_limit="256MB", threads=1, min_free_bytes=0)

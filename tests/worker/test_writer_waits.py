@@ -23,7 +23,7 @@ from consumer.door.client import DoorClient
 from consumer.envelope import Envelope
 from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.retention import Retention
-from consumer.warehouse.rule_files import RuleFiles
+from consumer.warehouse.rules.files import RuleFiles
 
 EVENTS = int(os.environ.get("DUCKPOST_WAITS_EVENTS", "4000"))
 OPTIONS = WarehouseOptions(memory_limit="512MB", min_free_bytes=0)

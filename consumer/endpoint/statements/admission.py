@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements import guard
 from consumer.endpoint.statements.tokens import Token, meaningful, split_statements
-from consumer.warehouse.published import Published
+from consumer.warehouse.reading.published import Published
 
 
 def admit(statement: str, published: Published, parse: Callable[[str], str]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.functions import ALLOWED, ALLOWED_TABLES
-from consumer.warehouse.published import Published
+from consumer.warehouse.reading.published import Published
 
 MOST_QUERY_NODES: Final = 300  # planning a chain of set operations takes time by its square
 OWN: Final = "my"  # the schema of what users made

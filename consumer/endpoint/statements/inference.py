@@ -11,7 +11,7 @@ from typing import Any, Final
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.tokens import Token
 from consumer.endpoint.types import known
-from consumer.warehouse.published import PublishedColumn
+from consumer.warehouse.reading.published import PublishedColumn
 
 MOST_PARAMETERS: Final = 10_000
 _UNKNOWN: Final = 705

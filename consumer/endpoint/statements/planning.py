@@ -9,7 +9,7 @@ from consumer.endpoint.statements import guard, inference
 from consumer.endpoint.statements.rewriting import Rewritten, rewrite
 from consumer.endpoint.statements.tokens import Token
 from consumer.errors import StatementFault
-from consumer.warehouse.reader import Column, Reader, find_position
+from consumer.warehouse.reading.reader import Column, Reader, find_position
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from consumer.endpoint.types.epoch import EPOCH_MICROS
 from consumer.endpoint.types.known import BY_NAME, ResultType, to_result_type, to_scalar
 from consumer.endpoint.types.numeric import pack_numeric
 from consumer.endpoint.types.text import scalar_text_sql
-from consumer.warehouse.reader import ColumnType
+from consumer.warehouse.reading.reader import ColumnType
 
 _NUMBERS: Final = frozenset({"bool", "int2", "int4", "int8", "oid", "float4", "float8"})
 

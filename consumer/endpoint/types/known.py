@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.warehouse.reader import ColumnType
+from consumer.warehouse.reading.reader import ColumnType
 
 
 @dataclass(frozen=True, slots=True)

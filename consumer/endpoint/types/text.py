@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumer.endpoint.types.known import to_result_type, to_scalar
-from consumer.warehouse.reader import ColumnType
+from consumer.warehouse.reading.reader import ColumnType
 
 # What has no sign in it that an array would need quotes for.
 _BARE: Final = frozenset(

@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaConsumer
 
 from consumer.warehouse import WarehouseOptions, open_warehouse
-from consumer.warehouse.rebuild import rebuild
 from consumer.warehouse.recount import verify
+from consumer.warehouse.recovery.rebuild import rebuild
 from kafka_broker import Broker
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Final
 import duckdb
 
 from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
-from consumer.warehouse.rollup_tables import ROLLUPS
-from consumer.warehouse.rollups import copy_frozen, delete_frozen, recompute
-from consumer.warehouse.rules import JUDGED_BY
-from consumer.warehouse.write import enter_removal
+from consumer.warehouse.rollups.folding import copy_frozen, delete_frozen, recompute
+from consumer.warehouse.rollups.tables import ROLLUPS
+from consumer.warehouse.rules.in_force import JUDGED_BY
+from consumer.warehouse.writing.write import enter_removal
 
 _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
 # Failures that are kept for longer, with their marks; all of it where a prune was cut off.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.warehouse.pieces import whole
-from consumer.warehouse.rule_rows import SES_BOT, MachineRule
+from consumer.warehouse.rules.rows import SES_BOT, MachineRule
 
 # What a verdict rests on.
 ACT: Final = ("event_type", "event_at", "sent_at", "ip", "user_agent", "is_bot_event")

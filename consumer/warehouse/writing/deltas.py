@@ -4,7 +4,7 @@ Nearly every row counts by itself, with the marks that it takes, and goes in as 
 counts differently because of something else of its message (a Send that was rejected, a Delivery
 that bounced) is rare: the few messages that have such a row, and rows that were replaced,
 completed or lost a mark, go in once more, as they were and as they are, with opposite signs.
-`consumer.warehouse.rollups` adds it all up later.
+`consumer.warehouse.rollups.folding` adds it all up later.
 
 Statements are few and plain, and what they leave is done in Arrow: a batch's rows take less time
 to count than a statement that counts them takes to plan.
@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.rows.columns import COMMON, SPECIFIC
-from consumer.warehouse.classes import SAID, Classes
-from consumer.warehouse.counts import count
-from consumer.warehouse.domains import Domains
 from consumer.warehouse.hours import hours_of, near, within
-from consumer.warehouse.pairs import ALONE, Row, pair
 from consumer.warehouse.pieces import whole
+from consumer.warehouse.rollups.counts import count
+from consumer.warehouse.writing.classes import SAID, Classes
+from consumer.warehouse.writing.domains import Domains
+from consumer.warehouse.writing.pairs import ALONE, Row, pair
 
 _MARK_BITS: Final = {
     "complaint": 1,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from consumer.warehouse.counts import COUNTS
+from consumer.warehouse.rollups.counts import COUNTS
 
 DIMENSIONS: Final = (
     *("account", "region", "configuration_set", "identity", "source", "from_domain", "provider"),

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from consumer.errors import SettingsError
-from consumer.warehouse.rule_rows import (
+from consumer.warehouse.rules.rows import (
     BounceRule,
     ClassRow,
     MachineRule,

@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 from consumer.resources import sql_folder
 from consumer.warehouse.facts import FROZEN, put_fact, read_instant
 from consumer.warehouse.pace import Pace
-from consumer.warehouse.recounting import recompute_in_slices
-from consumer.warehouse.rollups import restated
-from consumer.warehouse.rule_files import read_rules
-from consumer.warehouse.rules import JUDGED_BY
-from consumer.warehouse.verdicts import Verdicts, to_within
+from consumer.warehouse.rollups.folding import restated
+from consumer.warehouse.rollups.remaking import recompute_in_slices
+from consumer.warehouse.rules.files import read_rules
+from consumer.warehouse.rules.in_force import JUDGED_BY
+from consumer.warehouse.rules.verdicts import Verdicts, to_within
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ Whoever asks sees the redacted column alone: filters and functions never touch w
 from collections.abc import Iterable
 from typing import Final
 
-from consumer.warehouse.published import PublishedColumn, quote
+from consumer.warehouse.reading.published import PublishedColumn, quote
 
 KEY_RELATION: Final = "own.redaction_key"
 

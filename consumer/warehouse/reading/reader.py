@@ -16,7 +16,7 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
 from consumer.errors import StatementFault
-from consumer.warehouse.published import Published
+from consumer.warehouse.reading.published import Published
 
 _T = TypeVar("_T")
 _BATCH_ROWS: Final = 8_192

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from consumer.warehouse.facts import put_fact
-from consumer.warehouse.rollups import recompute
+from consumer.warehouse.rollups.folding import recompute
 
 if TYPE_CHECKING:
     import duckdb

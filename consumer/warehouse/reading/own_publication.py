@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import duckdb
 
-from consumer.warehouse.published import Published, Relations, Role, find_columns, quote
-from consumer.warehouse.redaction import to_query
+from consumer.warehouse.reading.published import Published, Relations, Role, find_columns, quote
+from consumer.warehouse.reading.redaction import to_query
 
 SCHEMA = "my"
 

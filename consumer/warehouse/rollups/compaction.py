@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from consumer.warehouse.rollup_tables import TALLIES, Rollup
+from consumer.warehouse.rollups.tables import TALLIES, Rollup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,14 +18,14 @@ import pyarrow as pa
 from consumer.errors import WarehouseDamaged, WarehouseLocked, WarehouseNewer
 from consumer.resources import sql_folder
 from consumer.warehouse.archive import Torn, list_files, read_frames, sync_folder
-from consumer.warehouse.carried import Carried, put_back, set_facts, take_along
 from consumer.warehouse.connection import WarehouseOptions, open_file
 from consumer.warehouse.facts import ARCHIVE_FROM, HORIZON
 from consumer.warehouse.faults import to_open_fault
-from consumer.warehouse.mail_hosts import Answer, read_answers
 from consumer.warehouse.own_sql import KeptOwn, keep_own, restore_own
 from consumer.warehouse.place import Place, locked, new_secret, write_secret
-from consumer.warehouse.refill import read_head, write_again
+from consumer.warehouse.recovery.carried import Carried, put_back, set_facts, take_along
+from consumer.warehouse.recovery.refill import read_head, write_again
+from consumer.warehouse.rules.mail_hosts import Answer, read_answers
 from consumer.warehouse.schema import refuse_newer
 from consumer.warehouse.warehouse import Warehouse, refuse_other_mode
 

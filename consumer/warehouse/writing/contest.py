@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from consumer.rows.columns import STORED_COLUMNS
-from consumer.warehouse.form_groups import Rank
+from consumer.warehouse.writing.form_groups import Rank
 
 # What may belong to the message's Send says nothing of the copy itself.
 _OF_THE_COPY: Final = ", ".join(

@@ -21,9 +21,9 @@ import structlog
 
 from consumer.resources import sql_folder
 from consumer.warehouse.faults import translated
-from consumer.warehouse.noting import note_published
-from consumer.warehouse.own_publication import SCHEMA, Admit, publish_own
-from consumer.warehouse.published import (
+from consumer.warehouse.reading.noting import note_published
+from consumer.warehouse.reading.own_publication import SCHEMA, Admit, publish_own
+from consumer.warehouse.reading.published import (
     ROLES,
     Published,
     Relations,
@@ -32,8 +32,8 @@ from consumer.warehouse.published import (
     quote,
     to_catalog,
 )
-from consumer.warehouse.reader import Reader
-from consumer.warehouse.redaction import KEY_RELATION, MACROS, to_query
+from consumer.warehouse.reading.reader import Reader
+from consumer.warehouse.reading.redaction import KEY_RELATION, MACROS, to_query
 
 # Views are published without being named. Tables are not, until they are.
 TABLES: Final = frozenset(

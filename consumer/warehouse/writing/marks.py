@@ -2,7 +2,8 @@
 
 Order of arrival changes nothing: an earlier event that arrives late takes the mark over. The
 groups are in docs/metrics.md: message × recipient for delays, opens, clicks and engagement (each
-also human only), the feedback id for complaints. `consumer.warehouse.repeats` notes one kind more.
+also human only), the feedback id for complaints. `consumer.warehouse.writing.repeats` notes one
+kind more.
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.classes import SAID, Classes
 from consumer.warehouse.hours import hours_of, within
 from consumer.warehouse.pieces import bytes_of, whole
+from consumer.warehouse.writing.classes import SAID, Classes
 
 _HELD: Final = """
 select m.mark_key, m.kind, m.event_at, m.event_key::varchar as event_key, m.sent_at

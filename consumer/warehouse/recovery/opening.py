@@ -19,11 +19,11 @@ from consumer.warehouse.archive import list_files
 from consumer.warehouse.connection import WarehouseOptions
 from consumer.warehouse.copies import copy_file, require_room, sum_sizes
 from consumer.warehouse.place import Place, locked
-from consumer.warehouse.rebuild import exchange, rebuild
-from consumer.warehouse.refill import Refill, refill
+from consumer.warehouse.recovery.rebuild import exchange, rebuild
+from consumer.warehouse.recovery.refill import Refill, refill
+from consumer.warehouse.recovery.storage import count_commits, cut_log, find_silent_end, mend_block
+from consumer.warehouse.recovery.trial import try_out
 from consumer.warehouse.schema import Upgrade
-from consumer.warehouse.storage import count_commits, cut_log, find_silent_end, mend_block
-from consumer.warehouse.trial import try_out
 from consumer.warehouse.warehouse import Warehouse
 
 _BLOCK: Final = re.compile(r"in block at location (\d+)")

@@ -1,7 +1,8 @@
 """Opens a mended file in a process of its own: what is wrong with it may take the process along.
 
-``python -m consumer.warehouse.trial FILE MEMORY-LIMIT THREADS`` prints one line of JSON: the stage
-it came to (``open``, ``read``, ``books`` or ``done``), and the fault that stopped it there.
+``python -m consumer.warehouse.recovery.trial FILE MEMORY-LIMIT THREADS`` prints one line of JSON:
+the stage it came to (``open``, ``read``, ``books`` or ``done``), and the fault that stopped it
+there.
 """
 
 import json
@@ -33,7 +34,7 @@ def try_out(place: Place, options: WarehouseOptions) -> Trial:
     """Open the file in a child process, read every row of it, and compare its books."""
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "consumer.warehouse.trial"),
+            *(sys.executable, "-m", "consumer.warehouse.recovery.trial"),
             *(place.file.as_posix(), options.memory_limit, str(options.threads)),
         ],
         stdout=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """The rules in force, as tables of the file: providers, machine rules, bounce rules.
 
 They are loaded whole, in one transaction, and apply to what comes in from then on. What is there
-already keeps its verdicts until `consumer.warehouse.reclassification` goes over it; two facts say
-which rules are in force and which ones all of history was judged by.
+already keeps its verdicts until `consumer.warehouse.rules.reclassification` goes over it; two facts
+say which rules are in force and which ones all of history was judged by.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from consumer.warehouse.facts import put_fact
-from consumer.warehouse.mail_hosts import apply_answers
-from consumer.warehouse.rule_files import Rules
-from consumer.warehouse.rule_rows import BounceRule, MachineRule, Row
+from consumer.warehouse.rules.files import Rules
+from consumer.warehouse.rules.mail_hosts import apply_answers
+from consumer.warehouse.rules.rows import BounceRule, MachineRule, Row
 
 IN_FORCE: Final = "rules_sha256"
 JUDGED_BY: Final = "classified_sha256"

@@ -15,9 +15,9 @@ from consumer.erasure import Eraser, erase_from_rows
 from consumer.errors import UsageError
 from consumer.warehouse.archive import list_files
 from consumer.warehouse.copies import sum_sizes
-from consumer.warehouse.erasure_archive import erase_archive
-from consumer.warehouse.erasure_own import erase_own
-from consumer.warehouse.erasure_tables import (
+from consumer.warehouse.erasure.archive_files import erase_archive
+from consumer.warehouse.erasure.own_sql import erase_own
+from consumer.warehouse.erasure.tables import (
     erase_quarantine,
     erase_tables,
     list_columns,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.bounces import SAID, Bounces
-from consumer.warehouse.machines import ACT, Machines
-from consumer.warehouse.mail_hosts import read_hosted
-from consumer.warehouse.rule_files import Rules
+from consumer.warehouse.rules.bounces import SAID, Bounces
+from consumer.warehouse.rules.files import Rules
+from consumer.warehouse.rules.machines import ACT, Machines
+from consumer.warehouse.rules.mail_hosts import read_hosted
 
 if TYPE_CHECKING:
     from consumer.warehouse.warehouse import Warehouse

@@ -14,7 +14,7 @@ from consumer.errors import CommitOutcomeUnknown, WarehouseError
 from consumer.frame import FrameReader, Head
 from consumer.warehouse.archive import Segment, Torn, list_files, read_file
 from consumer.warehouse.warehouse import Warehouse
-from consumer.warehouse.write import WriteResult
+from consumer.warehouse.writing.write import WriteResult
 
 _ENDS = """
 select archive_file as file, max(archive_offset + archive_bytes)::bigint as ends_at

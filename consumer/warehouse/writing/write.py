@@ -15,20 +15,20 @@ from consumer.batch import Batch
 from consumer.errors import PositionMoved
 from consumer.rows.columns import STORED_COLUMNS
 from consumer.warehouse.archive import Segment
-from consumer.warehouse.bounces import Bounces
-from consumer.warehouse.classes import Classes
-from consumer.warehouse.deltas import Changes, add_deltas
-from consumer.warehouse.domains import Domains
 from consumer.warehouse.facts import HORIZON, read_instant
-from consumer.warehouse.forms import Judgement, judge
-from consumer.warehouse.identities import Identities
-from consumer.warehouse.machines import Machines
-from consumer.warehouse.marks import place_marks
-from consumer.warehouse.messages import complete_waiting, fill_poor, wait
 from consumer.warehouse.pieces import whole
-from consumer.warehouse.repeats import mark_repeats
-from consumer.warehouse.rollups import fold_when_many
-from consumer.warehouse.rules import read_bounce_rules, read_machine_rules
+from consumer.warehouse.rollups.folding import fold_when_many
+from consumer.warehouse.rules.bounces import Bounces
+from consumer.warehouse.rules.in_force import read_bounce_rules, read_machine_rules
+from consumer.warehouse.rules.machines import Machines
+from consumer.warehouse.writing.classes import Classes
+from consumer.warehouse.writing.deltas import Changes, add_deltas
+from consumer.warehouse.writing.domains import Domains
+from consumer.warehouse.writing.forms import Judgement, judge
+from consumer.warehouse.writing.identities import Identities
+from consumer.warehouse.writing.marks import place_marks
+from consumer.warehouse.writing.messages import complete_waiting, fill_poor, wait
+from consumer.warehouse.writing.repeats import mark_repeats
 
 # Judged while writing, beside what rows come with.
 _JUDGED: Final = ("provider", "machine_rule", "bounce_rule", "bounce_class")

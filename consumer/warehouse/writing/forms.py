@@ -20,10 +20,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.contest import compare_copies
-from consumer.warehouse.form_groups import ARRIVING, REPORTS, Copy, Told, is_expired, tell
 from consumer.warehouse.hours import hours_of, near, within
 from consumer.warehouse.pieces import bytes_of, pick, whole
+from consumer.warehouse.writing.contest import compare_copies
+from consumer.warehouse.writing.form_groups import ARRIVING, REPORTS, Copy, Told, is_expired, tell
 
 _COPY: Final = """
 select e.event_key::varchar as event_key, e.event_type, e.event_at, e.sent_at, e.message_id,

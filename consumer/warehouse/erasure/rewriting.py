@@ -1,8 +1,8 @@
 """Rewrites the file, so that bytes which no row has any more leave the disk.
 
-``python -m consumer.warehouse.rewriting`` does it in a process of its own, which gives its memory
-back at the end: it reads one line of JSON, ``{"file", "memory_limit", "threads"}``, and answers
-with ``null`` or with what was wrong.
+``python -m consumer.warehouse.erasure.rewriting`` does it in a process of its own, which gives its
+memory back at the end: it reads one line of JSON, ``{"file", "memory_limit", "threads"}``, and
+answers with ``null`` or with what was wrong.
 """
 
 import json
@@ -22,9 +22,9 @@ from consumer.warehouse.archive import sync_folder
 from consumer.warehouse.connection import WarehouseOptions, open_file
 from consumer.warehouse.copies import require_room, sum_sizes
 from consumer.warehouse.erased import ErasedList
+from consumer.warehouse.erasure.pending_rewrite import ask_for, forget, note_failure, note_try
 from consumer.warehouse.estimates import REWRITE, note_rate
 from consumer.warehouse.faults import to_open_fault
-from consumer.warehouse.pending_rewrite import ask_for, forget, note_failure, note_try
 from consumer.warehouse.place import Place
 
 
@@ -46,7 +46,7 @@ def rewrite(place: Place, options: WarehouseOptions) -> None:
 
     Raises `WarehouseFull` where there is no room for a second file, `WarehouseLocked` where another
     process has the file; it is left as it is then, and a worker tries again: see
-    `consumer.warehouse.pending_rewrite`.
+    `consumer.warehouse.erasure.pending_rewrite`.
     """
     began_at = datetime.now(UTC)
     with _noting_failure(place):
@@ -57,7 +57,7 @@ def rewrite(place: Place, options: WarehouseOptions) -> None:
             "threads": options.threads,
         }
         ended = subprocess.run(
-            [sys.executable, "-m", "consumer.warehouse.rewriting"],
+            [sys.executable, "-m", "consumer.warehouse.erasure.rewriting"],
             input=json.dumps(asked),
             capture_output=True,
             text=True,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.warehouse.rule_rows import AUTO_REPLY, SES_SUPPRESSION, BounceRule
+from consumer.warehouse.rules.rows import AUTO_REPLY, SES_SUPPRESSION, BounceRule
 
 # What a verdict rests on.
 SAID: Final = ("bounce_type", "bounce_sub_type", "is_auto_reply", "status", "diagnostic_code")

@@ -2,7 +2,7 @@
 
 ``rollup_deltas`` holds the changes since the last time, in rows that the views add to the rollups,
 so that figures are the same before and after. Folding sums equal keys; several rows of one key are
-right too, and `consumer.warehouse.compaction` makes them one.
+right too, and `consumer.warehouse.rollups.compaction` makes them one.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 
 from consumer.warehouse.facts import FROZEN, read_instant
-from consumer.warehouse.rollup_tables import (
+from consumer.warehouse.rollups.tables import (
     COVERAGE,
     DELTAS,
     FROM_EVENTS,

@@ -1,0 +1,1 @@
+"""Takes an address out of everything there is, and rewrites the file."""

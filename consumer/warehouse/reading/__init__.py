@@ -1,0 +1,1 @@
+"""What other programs may read, and how rows leave: one catalog a role."""

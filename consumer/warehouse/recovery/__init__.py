@@ -1,0 +1,1 @@
+"""A file that does not open, or that is to be made again from the archive."""
