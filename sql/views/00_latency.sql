@@ -38,20 +38,23 @@ create or replace macro latency_edges_ms() as (
 );
 
 -- Upper edge of the first of these {key, value} buckets at which the running total
--- reaches goal.
+-- reaches goal. One walk through them, on which the total stands in value: sums of all
+-- beginnings took three times as long. (sqlfluff knows no lambda of two parameters.)
 create or replace macro edge_that_reaches(buckets, goal) as (
-    list_extract(
-        list_transform(buckets, lambda b: b.key),
-        list_position(
-            list_transform(
-                generate_series(1, len(buckets)),
-                lambda i: list_sum(
-                    list_transform(list_slice(buckets, 1, i), lambda b: b.value)
-                ) >= goal
-            ),
-            true
-        )
-    )
+    case
+        when len(buckets) > 0
+            then struct_extract(
+                list_reduce( -- noqa: LT01
+                    buckets, -- noqa: PRS
+                    lambda seen, b: if(
+                        seen.value >= goal,
+                        seen,
+                        { 'key': b.key, 'value': seen.value + b.value }
+                    )
+                ),
+                'key'
+            )
+    end
 );
 
 -- The same for a share, from what histogram(ms, latency_edges_ms()) counted. Empty
