@@ -316,10 +316,11 @@ def test_an_empty_queue_is_waited_for_in_long_polls(
     loopback: LoopbackQueue, make_source: MakeSource
 ) -> None:
     source = make_source(receivers=1)
+    assert not source.receive(limit=10, wait_secs=0.1)  # opens the client, which takes CPU
     cpu_start = time.process_time()
     assert not source.receive(limit=10, wait_secs=1.5)
     assert loopback.requests["ReceiveMessage"] <= 2
-    assert time.process_time() - cpu_start < 0.5  # opening the client is most of it
+    assert time.process_time() - cpu_start < 0.25
 
 
 # RELIABILITY 36

@@ -218,7 +218,7 @@ def test_a_rebuild_gives_the_same_rows(desk: Desk, new_letter: NewLetter) -> Non
 
 @pytest.mark.parametrize(
     "step",
-    ["erasure.erase_tables", "erasure.erase_archive", "erasure_archive._swap_in_ledger"],
+    ["erasing.erase_tables", "erasing.erase_archive", "archive_files._swap_in_ledger"],
 )
 def test_cut_off_anywhere_it_is_finished_by_asking_again(
     desk: Desk, new_letter: NewLetter, monkeypatch: pytest.MonkeyPatch, step: str
@@ -229,7 +229,7 @@ def test_cut_off_anywhere_it_is_finished_by_asking_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"consumer.warehouse.{step}", interrupt)
+        patch.setattr(f"consumer.warehouse.erasure.{step}", interrupt)
         with pytest.raises(KeyboardInterrupt):
             erase_canary(desk)
     erase_canary(desk)
