@@ -18,6 +18,7 @@ import duckdb
 from measure import describe_machine
 from streams import LIVE, WIRINGS, take_in, to_batches
 
+from consumer.garbage import collect_rarely
 from consumer.warehouse import WarehouseOptions, open_warehouse
 
 DAYS = 2
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 8_000_000])
     parser.add_argument("--events", type=int, nargs="*", default=[500, 5_000])
     arguments = parser.parse_args()
+    collect_rarely()  # as a worker does
     print(describe_machine())
     print("| rows within two days | events a batch | ms CPU a batch |\n|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="duckpost-bench-") as there:

@@ -21,6 +21,7 @@ from consumer.door.access import OpenedWarehouse, open_learner, to_options, to_r
 from consumer.endpoint import opening
 from consumer.endpoint.counts import Counts
 from consumer.errors import EXIT_FAILED, WarehouseError, WarehouseLocked
+from consumer.garbage import collect_rarely
 from consumer.listener import Listener
 from consumer.settings import Settings, load_settings
 from consumer.sources.http_app import HttpCounts
@@ -48,6 +49,7 @@ def run(config: Path | None, warehouse: Path | None) -> None:
     """
     settings = load_settings(config, warehouse=warehouse)
     configure_logging(settings.log)
+    collect_rarely()
     started = time.monotonic()
     file = _open(settings)
     if file is None:
