@@ -49,10 +49,7 @@ def _decode_bundle(envelope: Envelope, bundle: Bundle, limits: Limits) -> Iterat
     is_empty = True
     for payload in bundle.payloads:
         is_empty = False
-        found: Decoded | None = None
-        if payload.startswith(b"{") and len(payload) <= limits.max_payload_bytes:
-            raw = payload.rstrip(b" \t\r\n")
-            found = attempt(raw, 0) if raw.endswith(b"}") else None
+        found = _read_alone(payload, attempt, limits)
         if found is not None:
             yield found
         else:
@@ -65,10 +62,28 @@ def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> _Decoding:
     if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
         yield _give(envelope, sealed, raw=body)
         return 0
+    alone = _read_alone(body, _reader(envelope, limits), limits)
+    if alone is not None:
+        yield alone
+        return len(body)
     if len(body) <= _PIECE_BYTES:
         return (yield from _decode_stream(envelope, iter((body,)), limits))
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
     return (yield from _decode_stream(envelope, pieces, limits))
+
+
+def _read_alone(
+    body: bytes, attempt: Callable[[bytes, int], Decoded | None], limits: Limits
+) -> Decoded | None:
+    """Read a body that is one object on one line, as nearly every message and record is.
+
+    None for any other, which has to be looked at with care: no compressed format's first bytes
+    are an object's all the way to its end.
+    """
+    if not body.startswith(b"{") or len(body) > limits.max_payload_bytes:
+        return None
+    raw = body.rstrip(b" \t\r\n")
+    return attempt(raw, 0) if raw.endswith(b"}") and b"\n" not in raw else None
 
 
 def refuse(envelope: Envelope, reason: Reason, detail: str, evidence: bytes) -> Decoded:
