@@ -156,6 +156,28 @@ def test_links_count_clicks_of_people_and_machines(log: Log, ask: Ask) -> None:
     assert ("https://shop.example/a", 2, 1) == tuple(row.values())
 
 
+def test_opens_and_clicks_are_told_apart_by_who_made_them_and_who_says_so(
+    log: Log, ask: Ask
+) -> None:
+    log("Open", AT, machine_rule="apple_privacy", is_bot_event="Unlikely")
+    log("Open", AT, machine_rule="ses_is_bot_event", is_bot_event="Likely")
+    log("Open", AT, is_bot_event="Unlikely")
+    log("Open", AT, message_id="second")
+    log("Click", AT)
+    log("Click", AT, message_id="second")
+    rows = ask(
+        "select event_type, verdict, judged_by, events "
+        "from engagement_verdicts_hourly_by_event_time order by event_type, verdict, judged_by"
+    )
+    assert [
+        ("Click", "unknown", None, 2),
+        ("Open", "human", "ses_is_bot_event", 1),
+        ("Open", "machine", "apple_privacy", 1),
+        ("Open", "machine", "ses_is_bot_event", 1),
+        ("Open", "unknown", None, 1),
+    ] == [tuple(row.values()) for row in rows]
+
+
 def test_a_message_counts_once_under_each_of_its_tags(log: Log, ask: Ask) -> None:
     log("Send", AT, tags=[("campaign", ["spring"]), ("team", ["a", "b"])])
     log("Send", AT, message_id="second", tags=[("campaign", ["spring"])])
@@ -184,6 +206,7 @@ def test_the_mailbox_simulator_is_in_none_of_them(log: Log, ask: Ask) -> None:
     log("Bounce", ago(3), diagnostic_code=code, **who)
     log("Send", ago(2), message_id="second", **who)
     log("Click", ago(2), link="https://shop.example/a", **who)
+    log("Open", ago(2), **who)
     for view in (
         "mail_hourly_by_event_time",
         "mail_hourly_by_send_cohort",
@@ -195,6 +218,7 @@ def test_the_mailbox_simulator_is_in_none_of_them(log: Log, ask: Ask) -> None:
         "backlog",
         "sends_to_known_addresses_hourly",
         "links_hourly_by_event_time",
+        "engagement_verdicts_hourly_by_event_time",
         "tags_hourly_by_send_cohort",
         "outgoing_hourly_by_event_time",
     ):

@@ -47,7 +47,7 @@ def engagement(d: Definitions) -> Board:
                     changing_count(d, "unique_human_engaged", "Readers", width=6),
                 ),
             ),
-            Row("People and machines", (_events(d, _COUNTS), _events(d, _CLICKS))),
+            Row("People and machines", (_events(d, _COUNTS), _events(d, _CLICKS), _verdicts(d))),
             Row(
                 "By when the mail was sent",
                 (rate_by_set(d, "unique_click_rate", "Click rate"), _ages(d)),
@@ -72,6 +72,24 @@ def _events(d: Definitions, names: tuple[str, ...]) -> Panel:
         wide_series(counts(names), EVENTS, BY_EVENT_TIME),
         d.explain(*names, note="By the time at which it happened."),
         width=12,
+    )
+
+
+def _verdicts(d: Definitions) -> Panel:
+    return Panel(
+        "table",
+        "Who that was, and who says so",
+        select(
+            ("event_type", "verdict", "judged_by", "sum(m.events)::bigint as events"),
+            "from engagement_verdicts_hourly_by_event_time as m\n"
+            f"where $__timeFilter(m.event_hour){chosen(MESSAGE_CHOICES, 'm')}",
+            "group by m.event_type, m.verdict, m.judged_by",
+            "order by m.event_type desc, events desc, m.verdict, m.judged_by",
+        ),
+        d.explain("engagement_verdicts_hourly_by_event_time", note="By the time of the event."),
+        width=24,
+        height=8,
+        empty="neither an open nor a click in this range",
     )
 
 
