@@ -41,6 +41,7 @@ from consumer.sources.aws import AwsAccess
 from consumer.sources.sqs import SqsOptions, SqsSource
 from consumer.telemetry import Telemetry, configure_logging
 from consumer.warehouse import Warehouse, open_warehouse
+from consumer.warehouse.disk import look_at_disk, note_disk
 from consumer.warehouse.reading.published import ROLES
 from consumer.worker import Worker
 
@@ -89,6 +90,7 @@ def run_demo(
         thread = stack.enter_context(_Running(worker))
         console.print(f"simulating {messages:,} messages into [bold]{path}[/]")
         truth = _watch(world, thread, messages, console)  # 2
+        note_disk(opened, look_at_disk(opened))  # as a worker's upkeep does
         comparison = compare(truth, lambda sql: _read(opened, sql))  # 3
         print_comparison(comparison, console)
         _tell_how_to_go_on(path, console)

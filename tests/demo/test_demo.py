@@ -53,6 +53,13 @@ def test_all_figures_equal_the_simulators_own(demo: tuple[Path, str]) -> None:
     assert int(found[2]) > 200
 
 
+def test_it_notes_what_its_disk_has_free(demo: tuple[Path, str]) -> None:
+    sql = "select count(*) as looks from disk_hourly where free_bytes > 0 and file_bytes > 0"
+    answer = run_duckpost("sql", "--format", "json", sql, warehouse=demo[0])
+
+    assert [{"looks": 1}] == json.loads(answer.stdout)
+
+
 def test_it_says_how_to_ask_on_and_that_works(demo: tuple[Path, str]) -> None:
     path, shown = demo
     assert f"duckpost sql --warehouse {path}" in " ".join(shown.split())
