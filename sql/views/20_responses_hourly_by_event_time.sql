@@ -18,6 +18,8 @@ where
     and not e.is_simulator
     and e.recipient is not null
     and e.diagnostic_code is not null
+    -- of what was suppressed, SES itself says so
+    and not is_suppression(e.bounce_sub_type)
 group by
     date_trunc('hour', e.event_at),
     e.account,
@@ -29,7 +31,7 @@ group by
     response_shape(e.diagnostic_code);
 
 comment on view responses_hourly_by_event_time is
-'What receivers answered to bounced and delayed mail, without what differs from one recipient to the next.';
+'What receivers answered to bounced and delayed mail, without what differs from one recipient to the next. Suppressed mail, which no receiver saw, is left out.';
 comment on column responses_hourly_by_event_time.event_hour is
 'Full hour (UTC) of the event.';
 comment on column responses_hourly_by_event_time.account is

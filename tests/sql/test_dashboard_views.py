@@ -97,6 +97,14 @@ def test_equal_responses_are_one_line(log: Log, ask: Ask) -> None:
     assert ("Yahoo", "smtp; 554 5.7.9 <address> not accepted", 2) == tuple(row.values())
 
 
+def test_what_ses_says_of_suppressed_mail_is_no_receiver_s_response(log: Log, ask: Ask) -> None:
+    said = "Amazon SES did not send the message: it is on the suppression list for your account"
+    log("Bounce", AT, bounce_sub_type="OnAccountSuppressionList", diagnostic_code=said)
+    log("Bounce", AT, bounce_sub_type="General", diagnostic_code="smtp; 550 5.1.1 unknown")
+    rows = ask("select response, recipients from responses_hourly_by_event_time")
+    assert [("smtp; 550 5.1.1 unknown", 1)] == [tuple(row.values()) for row in rows]
+
+
 def test_a_response_rises_when_it_doubles_and_is_new_when_it_never_was(log: Log, ask: Ask) -> None:
     def bounce(text: str, hours_ago: float, count: int) -> None:
         for _ in range(count):
