@@ -141,3 +141,16 @@ def test_every_rule_reads_its_alert_view_and_leads_to_a_dashboard(
         assert len(rule["uid"]) <= 40
         assert rule["annotations"]["dashboard"].removeprefix("/d/") in BOARDS
         assert "$__" not in rule["data"][0]["model"]["rawSql"]
+
+
+def test_a_rule_without_labels_has_a_summary_all_the_same(definitions: Definitions) -> None:
+    """A question that fails has no labels, and a file's ``$labels`` is a variable to Grafana."""
+    for group in GROUPS:
+        for rule, made in zip(group.rules, to_rules(group, definitions)[::2], strict=True):
+            texts = made["annotations"].values()
+            assert not [text for text in texts if "$" in text]
+            summary = made["annotations"]["summary"]
+            asked = re.findall(r"\{\{ with index \.Labels \"(\w+)\" \}\}", summary)
+            assert list(rule.labels) == asked
+            parts = r"\{\{ with [^}]*\}\}[:,] \{\{ \. \}\}\{\{ end \}\}"
+            assert rule.title == re.sub(parts, "", summary)
