@@ -10,9 +10,10 @@ from grafana_foundation_sdk.models.dashboard import (
     MatcherConfig,
 )
 
+from consumer.dashboards import over_lines
 from consumer.dashboards.colors import COLORS
 from consumer.dashboards.panels import PERCENT, Panel
-from consumer.dashboards.thresholds import LINES, Line
+from consumer.dashboards.thresholds import LINES, LINES_OF_RATES, Line
 from consumer.dashboards.words import to_words
 
 Json = dict[str, Any]
@@ -35,6 +36,7 @@ _WIDE: Final = {
     "link": 420,
     "message_id": 220,
     "missing_event_types": 230,
+    "over_lines": 220,
     "provider": 140,
     "reason": 170,
     "reasons": 300,
@@ -52,8 +54,8 @@ _HOUR_PIXELS: Final = 40
 
 def to_overrides(panel: Panel) -> list[DashboardFieldConfigSourceOverrides]:
     """Return the overrides of a panel, those of kinds of columns before those of one column."""
-    if panel.kind == "stat":  # its colour is that of its thresholds, its name that of the panel
-        return []
+    if panel.kind == "stat":
+        return _to_overrides_of_stat(panel)
     of_kinds = list(_to_kinds(panel)) if panel.kind == "table" else []
     of_columns = [
         _override("byName", column, list(_to_properties(panel, column)))
@@ -64,6 +66,14 @@ def to_overrides(panel: Panel) -> list[DashboardFieldConfigSourceOverrides]:
         for name, color in panel.colors.items()
     ]
     return [*of_kinds, *of_columns, *of_rows]
+
+
+def _to_overrides_of_stat(panel: Panel) -> list[DashboardFieldConfigSourceOverrides]:
+    """Take the colour of thresholds from a rate of little mail; its name is that of the panel."""
+    if not (panel.lines and panel.changes):
+        return []
+    plain = [_property("color", _fixed("text"))]
+    return [_override("byName", over_lines.TOO_LITTLE, plain)]
 
 
 def to_columns(sql: str) -> list[str]:
@@ -112,8 +122,12 @@ def _to_properties(panel: Panel, column: str) -> Iterator[DynamicConfigValue]:
         yield _property("decimals", 2)
     if column in panel.links:
         yield _property("links", [{"title": "Look closer", "url": panel.links[column]}])
-    if column in LINES:
+    if column in LINES and column not in LINES_OF_RATES:
         yield _property("thresholds", to_thresholds(LINES[column], below="text"))
+        yield _property("custom.cellOptions", {"type": "color-text"})
+    if column == over_lines.COLUMN:  # rates have no colour of their own: see there
+        yield _property("mappings", over_lines.to_mappings())
+        yield _property("thresholds", to_thresholds((), below="text"))
         yield _property("custom.cellOptions", {"type": "color-text"})
 
 

@@ -122,10 +122,12 @@ def _to_nothing(panel: Json) -> str:
 def _to_figure(panel: Json, rows: Sequence[Row]) -> str:
     """Show the range's figure, and by how much it differs from that of the range before."""
     defaults = panel["fieldConfig"]["defaults"]
-    before, now = (next(value for name, value in row.items() if name != "time") for row in rows)
+    before, now = (row["value"] for row in rows)
     if now is None:
         return _to_nothing(panel)
-    color = _to_color(now, defaults["thresholds"])
+    # what has a colour of its own, as a rate of little mail has, has none of the lines'
+    is_plain = "color" in to_looks(panel).get(str(rows[-1].get("metric")), {})
+    color = "" if is_plain else _to_color(now, defaults["thresholds"])
     change = "" if not before else f'<div class="change">{(now - before) / before:+.1%}</div>'
     return f'<div class="figure {color}">{_to_text(now, defaults["unit"])}</div>{change}'
 
@@ -138,6 +140,15 @@ def _to_color(value: object, thresholds: Json) -> str:
         if step["value"] is not None and _is_number(value) and value >= step["value"]
     ]
     return escape(reached[-1]) if reached else ""
+
+
+def _to_mapped_color(value: object, mappings: Sequence[Json]) -> str:
+    """Return the class of the first of Grafana's mappings of texts that fits; none else."""
+    for mapping in mappings:
+        pattern = mapping["options"]["pattern"].strip("/")
+        if isinstance(value, str) and re.search(pattern, value):
+            return escape(str(mapping["options"]["result"]["color"]).removeprefix("dark-"))
+    return ""
 
 
 def _to_table(panel: Json, rows: Sequence[Row]) -> str:
@@ -159,7 +170,10 @@ def _to_table(panel: Json, rows: Sequence[Row]) -> str:
 
 
 def _to_cell(value: object, is_number: bool, unit: str, looks: Json) -> str:
-    classes = f"{_to_class(is_number)} {_to_color(value, looks.get('thresholds', _NO_LINES))}"
+    color = _to_mapped_color(value, looks.get("mappings", ())) or _to_color(
+        value, looks.get("thresholds", _NO_LINES)
+    )
+    classes = f"{_to_class(is_number)} {color}"
     return f'<td class="{classes}">{_to_text(value, looks.get("unit", unit))}</td>'
 
 

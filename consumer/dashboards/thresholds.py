@@ -35,7 +35,8 @@ _OF_THE_PIPELINE: Final = {
     "unaccounted": (Line(1, "red"),),
     "unbalanced_batches": (Line(1, "red"),),
 }
-LINES: Final[Mapping[str, tuple[Line, ...]]] = {**_OF_AWS, **_OF_ALERTS, **_OF_THE_PIPELINE}
+LINES_OF_RATES: Final[Mapping[str, tuple[Line, ...]]] = {**_OF_AWS, **_OF_ALERTS}
+LINES: Final[Mapping[str, tuple[Line, ...]]] = {**LINES_OF_RATES, **_OF_THE_PIPELINE}
 AWS_NOTE: Final = "The lines are AWS's, and drawn for a whole account; below that they are guides."
 
 

@@ -44,6 +44,7 @@ _CALLED: Final = {
     "lost_rate_low": "At least",
     "max_sends_24h": "Quota in 24 h",
     "max_sends_per_sec": "Quota a second",
+    "over_lines": "Over a line",
     "payload_bytes": "Size",
     "processing_p95_ms": "SES p95",
     "receiver_delays": "The receiver's",

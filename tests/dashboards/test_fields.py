@@ -1,18 +1,23 @@
 """Columns have names that people read, and look like what they hold."""
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from consumer.dashboards import over_lines
 from consumer.dashboards.colors import COLORS
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.fields import to_columns
-from consumer.dashboards.thresholds import LINES
+from consumer.dashboards.thresholds import LINES, LINES_OF_RATES
 from consumer.dashboards.words import to_words
 from consumer.resources import dashboards_folder
 
 Json = dict[str, Any]
+Ask = Callable[[str], pa.Table]
 
 PANELS: dict[str, Json] = {
     f"{file.stem} {panel['title']}": panel
@@ -81,10 +86,49 @@ def test_an_account_is_no_number_and_what_is_missing_is_a_dash(panel: Json) -> N
 def test_a_figure_with_lines_shows_them_in_a_table_too(panel: Json) -> None:
     for column in to_columns(panel["targets"][0]["rawSql"]):
         shown = properties_of(panel, column)
-        assert (column in LINES) == ("thresholds" in shown)
-        if column in LINES:
+        if column == over_lines.COLUMN:
+            continue
+        has_lines = column in LINES and column not in LINES_OF_RATES
+        assert has_lines == ("thresholds" in shown)
+        if has_lines:
             values = [step["value"] for step in shown["thresholds"]["steps"]]
             assert [None, *(line.value for line in LINES[column])] == values
+
+
+@each("table")
+def test_a_table_of_rates_with_lines_says_which_they_are_over(panel: Json) -> None:
+    """A cell knows its own value alone, and would be red for one bounce of three mails."""
+    columns = to_columns(panel["targets"][0]["rawSql"])
+    assert (set(columns) & set(LINES_OF_RATES) != set()) == (over_lines.COLUMN in columns)
+
+
+@pytest.mark.parametrize(
+    ("bounces", "complaints", "said", "color"),
+    [
+        ((0, 5_000), (0, 4_000), "none", None),
+        ((1, 3), (1, 2), "too little mail", None),
+        ((100, 1_999), (3, 999), "Hard bounces ≥ 5 %", "orange"),
+        ((100, 1_999), (3, 3_000), "Hard bounces ≥ 5 %, Complaints (FBL) ≥ 0.1 %", "orange"),
+        ((100, 1_000), (5, 1_000), "Hard bounces ≥ 10 %, Complaints (FBL) ≥ 0.5 %", "red"),
+        ((20, 1_000), (0, 0), "Hard bounces ≥ 2 %", "dark-yellow"),
+    ],
+)
+def test_a_rate_is_over_a_line_where_there_is_mail_enough(
+    ask: Ask, bounces: tuple[int, int], complaints: tuple[int, int], said: str, color: str | None
+) -> None:
+    judged = {
+        "hard_bounce_rate": (f"rate({bounces[0]}, {bounces[1]})", str(bounces[1])),
+        "complaint_rate_fbl": (f"rate({complaints[0]}, {complaints[1]})", str(complaints[1])),
+    }
+    (row,) = ask(f"select {over_lines.to_column(judged)}").to_pylist()
+
+    assert {"over_lines": said} == row
+    colors = [
+        mapping["options"]["result"]["color"]
+        for mapping in over_lines.to_mappings()
+        if re.search(mapping["options"]["pattern"].strip("/"), said)
+    ]
+    assert color == (colors[0] if colors else None)
 
 
 @each("timeseries")
@@ -96,7 +140,15 @@ def test_a_figure_has_its_one_colour_in_every_chart(panel: Json) -> None:
 
 @each("stat")
 def test_a_stat_has_the_colour_of_its_thresholds(panel: Json) -> None:
-    assert [] == panel["fieldConfig"]["overrides"]
+    """But not where there is too little mail for a rate to say much."""
+    for override in panel["fieldConfig"]["overrides"]:
+        assert {"id": "byName", "options": "too little mail"} == override["matcher"]
+        assert [{"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}}] == (
+            override["properties"]
+        )
+    has_lines = len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1
+    is_rate = panel["options"]["showPercentChange"]
+    assert (has_lines and is_rate) == bool(panel["fieldConfig"]["overrides"])
 
 
 @each("stat")

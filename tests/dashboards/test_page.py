@@ -102,12 +102,12 @@ class HostileAccess(OpenedWarehouse):
 
     @contextmanager
     def read(self, sql: str, *_: Any, **__: Any) -> Iterator[pa.RecordBatchReader]:  # noqa: ANN401 - a double
-        is_table = "configuration_set,\n" in sql and "is_small_sample" in sql
+        is_table = "configuration_set,\n" in sql and "over_lines" in sql
         rows: list[dict[str, Any]] = [{"configuration_set": HOSTILE, "sends": 3}]
         if not is_table:
             rows = [{"time": 1.7e9 + n, "metric": HOSTILE, "value": n} for n in range(2)]
         if "r.time" in sql:
-            rows = [{"time": SINCE, "sends": 1}, {"time": UNTIL, "sends": 3}]
+            rows = [{"time": SINCE, "value": 1}, {"time": UNTIL, "value": 3}]
         yield pa.Table.from_pylist(rows).to_reader()
 
 

@@ -15,6 +15,7 @@ from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
 from consumer.dashboards.colors import COLORS
 from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _VIEW = "bounces_hourly_by_event_time"
@@ -91,14 +92,20 @@ def _by_set(d: Definitions) -> Panel:
         "table",
         "By configuration set and identity",
         select(
-            (SET, or_none("identity"), *counts(("attempted_or_outcomes",)), *rates(d, _RATES)),
+            (
+                SET,
+                or_none("identity"),
+                *counts(("attempted_or_outcomes",)),
+                *rates(d, _RATES),
+                over_lines(d, _RATES),
+            ),
             COHORT_OF_SETS,
             "group by c.configuration_set_label, m.identity",
             "having sum(m.attempted_or_outcomes) > 0",
             "order by attempted_or_outcomes desc, configuration_set, identity",
             "limit 200",
         ),
-        d.explain("attempted_or_outcomes", *_RATES, note="Of mail sent in the range."),
+        d.explain("attempted_or_outcomes", *_RATES, note=f"Of mail sent in the range. {NOTE}"),
         width=24,
         height=8,
         units=dict.fromkeys(_RATES, PERCENT),
@@ -127,7 +134,7 @@ def _kinds(d: Definitions) -> Panel:
 def _responses(d: Definitions) -> Panel:
     return Panel(
         "table",
-        "Responses",
+        "What receivers said to bounced mail",
         select(
             (
                 "response",

@@ -16,6 +16,7 @@ from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _REPORTS = ("complaints", "fbl_complaints", "auth_failure_complaints", "virus_complaints")
@@ -73,7 +74,7 @@ def _by_provider(d: Definitions) -> Panel:
         "table",
         "Complaints by provider",
         select(
-            (or_none("provider"), *counts(_COUNTS), *rates(d, _RATES)),
+            (or_none("provider"), *counts(_COUNTS), *rates(d, _RATES), over_lines(d, _RATES)),
             DAYS,
             "group by m.provider",
             "having sum(m.complaints) > 0",
@@ -84,7 +85,7 @@ def _by_provider(d: Definitions) -> Panel:
             "complaints",
             "fbl_deliveries",
             *_RATES,
-            note="Of mail sent on the days of the range, whole ones.",
+            note=f"Of mail sent on the days of the range, whole ones. {NOTE}",
         ),
         width=24,
         height=8,

@@ -15,6 +15,7 @@ from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
 from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.over_lines import NOTE, to_column
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _MS = "ms"
@@ -202,14 +203,21 @@ def _lost(d: Definitions) -> Panel:
         "table",
         "Lost mail, by day of sending",
         select(
-            ("cohort_day", SET, "lost_attempts", "lost", *_LOST_RATES),
+            (
+                "cohort_day",
+                SET,
+                "lost_attempts",
+                "lost",
+                *_LOST_RATES,
+                to_column({"lost_rate": ("m.lost_rate", "m.lost_attempts")}),
+            ),
             f"from {view} as m\n{OF_SETS}"
             f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
             "    and m.lost_rate is not null",
             "order by m.cohort_day desc, configuration_set",
             "limit 500",
         ),
-        d.explain("lost", "lost_rate", f"{view}.lost_rate_low", "alert_lost_mail"),
+        d.explain("lost", "lost_rate", f"{view}.lost_rate_low", "alert_lost_mail", note=NOTE),
         width=24,
         height=9,
         units=dict.fromkeys(_LOST_RATES, PERCENT),

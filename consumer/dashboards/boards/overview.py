@@ -10,13 +10,13 @@ from consumer.dashboards.boards.questions import (
     counts,
     rates,
     select,
-    small_sample,
     wide_series,
 )
 from consumer.dashboards.boards.rates import rate_by_set
 from consumer.dashboards.boards.stats import changing_count, changing_rate
 from consumer.dashboards.choices import MAIL_CHOICES
 from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 from consumer.dashboards.thresholds import AWS_NOTE, LINES
 
@@ -164,7 +164,7 @@ def _by_set(d: Definitions) -> Panel:
                 SET,
                 *counts(("sends", "deliveries")),
                 *rates(d, _TABLE_RATES),
-                small_sample(d),
+                over_lines(d, _TABLE_RATES),
                 "c.configuration_set_name as name",
                 "coalesce(c.account, '(none)') as account",
                 "coalesce(c.region, '(none)') as region",
@@ -177,8 +177,7 @@ def _by_set(d: Definitions) -> Panel:
             "sends",
             "deliveries",
             *_TABLE_RATES,
-            "configuration_sets_hourly_by_send_cohort.is_small_sample",
-            note="Of mail sent in the range. A name leads to the set's bounces.",
+            note=f"Of mail sent in the range. A name leads to the set's bounces. {NOTE}",
         ),
         width=24,
         height=9,

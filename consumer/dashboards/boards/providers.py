@@ -10,11 +10,11 @@ from consumer.dashboards.boards.questions import (
     or_none,
     rates,
     select,
-    small_sample,
 )
 from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MAIL_CHOICES, MESSAGE_CHOICES, PROVIDER, chosen
 from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 _RATES = (
@@ -62,7 +62,7 @@ def _table(d: Definitions) -> Panel:
                 or_none("provider"),
                 *counts(("attempted_or_outcomes", "deliveries")),
                 *rates(d, _RATES),
-                small_sample(d),
+                over_lines(d, _RATES),
             ),
             DAYS,
             "group by m.provider",
@@ -74,9 +74,8 @@ def _table(d: Definitions) -> Panel:
             "attempted_or_outcomes",
             "deliveries",
             *_RATES,
-            "configuration_sets_hourly_by_send_cohort.is_small_sample",
             note="Of mail sent on the days of the range, whole ones; the 200 largest. Unknown "
-            "domains stay themselves.",
+            f"domains stay themselves. {NOTE}",
         ),
         width=20,
         height=12,

@@ -40,11 +40,6 @@ def rates(definitions: Definitions, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{definitions.rate(name)} as {name}" for name in names)
 
 
-def small_sample(definitions: Definitions) -> str:
-    """Return the column that says whether too little was attempted for a rate to say much."""
-    return f"is_small_sample({definitions.denominator('hard_bounce_rate')}) as is_small_sample"
-
-
 def or_none(name: str) -> str:
     """Return a column in which nothing is written out."""
     return f"coalesce(m.{name}, '(none)') as {name}"

@@ -2,9 +2,18 @@
 
 from consumer.dashboards.choices import MAIL_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
+from consumer.dashboards.over_lines import TOO_LITTLE
 from consumer.dashboards.panels import COUNT, PERCENT, Panel
 from consumer.dashboards.thresholds import LINES, Line, explain_lines
 
+_NAME = f"""case
+        when is_small_sample(
+            (select n.sample from figures as n where n.time = $__timeTo()::timestamp)
+        )
+        then '{TOO_LITTLE}'
+        else 'rate'
+    end"""  # noqa: S608 - our own words
+_PLAIN = "A rate of fewer than 1,000 has no colour."
 _CHANGE = "Of mail sent in the range, beside the change against the range before of equal length."
 
 
@@ -13,7 +22,6 @@ def changing_count(
 ) -> Panel:
     """Return a stat of a count."""
     return _changing(
-        name,
         title,
         count(name),
         definitions.explain(name, note=_CHANGE),
@@ -27,22 +35,23 @@ def changing_count(
 def changing_rate(
     definitions: Definitions, name: str, title: str, *, is_more_better: bool = False, width: int = 4
 ) -> Panel:
-    """Return a stat of a rate, with its thresholds where it has any."""
+    """Return a stat of a rate, with its thresholds where it has any, and mail enough."""
+    lines = LINES.get(name, ())
+    notes = (_CHANGE, explain_lines(name), _PLAIN if lines else "")
     return _changing(
-        name,
         title,
         definitions.rate(name),
-        definitions.explain(name, note=f"{_CHANGE} {explain_lines(name)}".rstrip()),
+        definitions.explain(name, note=" ".join(filter(None, notes))),
         PERCENT,
         width=width,
         is_more_better=is_more_better,
         empty="no denominator",
-        lines=LINES.get(name, ()),
+        lines=lines,
+        denominator=definitions.denominator(name) if lines else "",
     )
 
 
 def _changing(  # noqa: PLR0913 - what a stat consists of
-    name: str,
     title: str,
     value: str,
     description: str,
@@ -52,11 +61,12 @@ def _changing(  # noqa: PLR0913 - what a stat consists of
     is_more_better: bool,
     empty: str,
     lines: tuple[Line, ...] = (),
+    denominator: str = "",
 ) -> Panel:
     return Panel(
         "stat",
         title,
-        _two_ranges(figure=f"{value} as {name}", name=name),
+        _two_ranges(value, denominator),
         description,
         unit,
         width=width,
@@ -68,18 +78,21 @@ def _changing(  # noqa: PLR0913 - what a stat consists of
     )
 
 
-def _two_ranges(*, figure: str, name: str) -> str:
+def _two_ranges(value: str, denominator: str) -> str:
     """Return a question with a row for the range before, at its end, and one for the range.
 
-    Both are there whatever was sent, or an old figure would stand for none.
+    Both are there whatever was sent, or an old figure would stand for none. With a denominator
+    both are named by whether the range has enough of it.
     """
+    sample = f",\n        {denominator} as sample" if denominator else ""
+    name = f",\n    {_NAME} as metric" if denominator else ""
     return f"""with figures as (
     select
         case
             when m.cohort_hour >= $__timeFrom()::timestamp then $__timeTo()::timestamp
             else $__timeFrom()::timestamp
         end as time,
-        {figure}
+        {value} as value{sample}
     from mail_hourly_by_send_cohort as m
     where m.cohort_hour between
             $__timeFrom()::timestamp - ($__timeTo()::timestamp - $__timeFrom()::timestamp)
@@ -87,7 +100,9 @@ def _two_ranges(*, figure: str, name: str) -> str:
     group by time
 )
 
-select r.time, f.{name}
+select
+    r.time{name},
+    f.value
 from (values ($__timeFrom()::timestamp), ($__timeTo()::timestamp)) as r (time)
 left join figures as f on r.time = f.time
 order by r.time"""  # noqa: S608 - our own names

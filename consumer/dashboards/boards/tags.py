@@ -1,9 +1,10 @@
 """Tag explorer: any message tag, its values beside each other."""
 
-from consumer.dashboards.boards.questions import counts, largest, rates, select, small_sample
+from consumer.dashboards.boards.questions import counts, largest, rates, select
 from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MESSAGE_CHOICES, Choice, chosen
 from consumer.dashboards.definitions import Definitions
+from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
 TAG_KEY = Choice(
@@ -70,14 +71,14 @@ def _table(d: Definitions) -> Panel:
                 "tag_value",
                 *counts(("sends", "deliveries")),
                 *rates(d, _RATES),
-                small_sample(d),
+                over_lines(d, _RATES),
             ),
             _SOURCE,
             "group by m.tag_value",
             "order by sends desc, deliveries desc, m.tag_value",
             "limit 500",
         ),
-        d.explain("tags_hourly_by_send_cohort", "sends", "deliveries", *_RATES),
+        d.explain("tags_hourly_by_send_cohort", "sends", "deliveries", *_RATES, note=NOTE),
         width=24,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
