@@ -33,8 +33,79 @@ create or replace macro hourly_provider(provider) as (
     end
 );
 
+-- A tag's values, as one text.
+create or replace macro tag_text(tag_values) as (
+    array_to_string(tag_values, ', ')
+);
+
+-- What a key's mail stands under on a day on which it has too many values to keep them
+-- apart. No tag's value has a parenthesis.
+create or replace macro crowded_tag_value() as '(too many values)';
+
+-- The value that a tag's mail stands under by the day.
+create or replace macro daily_tag_value(cohort_day, tag_key, tag_value) as (
+    case
+        when
+            (cohort_day, tag_key) in (
+                select (k.cohort_day, k.tag_key) from rollup_tag_keys as k
+            )
+            then crowded_tag_value()
+        else tag_value
+    end
+);
+
 -- What the rollups say, with what is not folded into them yet. The axis is event_hour,
 -- event_day, cohort_hour or cohort_day, a constant where a macro is used.
+
+-- Changes with a column a count: n of each whose bit is set. Name the relation in
+-- quotes: rollup_deltas, or a CTE that stands before it, with counts and n.
+create or replace macro counted_changes(changes) as table
+    select
+        d.* exclude (counts, n),
+        d.n as events,
+        d.n * ((d.counts >> 0) & 1) as sends,
+        d.n * ((d.counts >> 1) & 1) as rejects,
+        d.n * ((d.counts >> 2) & 1) as rendering_failures,
+        d.n * ((d.counts >> 3) & 1) as suppressed,
+        d.n * ((d.counts >> 4) & 1) as attempted,
+        d.n * ((d.counts >> 5) & 1) as outcomes,
+        d.n * ((d.counts >> 6) & 1) as deliveries,
+        d.n * ((d.counts >> 7) & 1) as accepted,
+        d.n * ((d.counts >> 8) & 1) as single_recipient_deliveries,
+        d.n * ((d.counts >> 9) & 1) as fbl_deliveries,
+        d.n * ((d.counts >> 10) & 1) as hard_bounces,
+        d.n * ((d.counts >> 11) & 1) as soft_bounces,
+        d.n * ((d.counts >> 12) & 1) as undetermined_bounces,
+        d.n * ((d.counts >> 13) & 1) as block_bounces,
+        d.n * ((d.counts >> 14) & 1) as auto_replies,
+        d.n * ((d.counts >> 15) & 1) as aws_bounces,
+        d.n * ((d.counts >> 16) & 1) as aws_sends,
+        d.n * ((d.counts >> 17) & 1) as aws_outcomes,
+        d.n * ((d.counts >> 18) & 1) as complaints,
+        d.n * ((d.counts >> 19) & 1) as fbl_complaints,
+        d.n * ((d.counts >> 20) & 1) as auth_failure_complaints,
+        d.n * ((d.counts >> 21) & 1) as virus_complaints,
+        d.n * ((d.counts >> 22) & 1) as delays,
+        d.n * ((d.counts >> 23) & 1) as ses_delays,
+        d.n * ((d.counts >> 24) & 1) as receiver_delays,
+        d.n * ((d.counts >> 25) & 1) as unsubscribes,
+        d.n * ((d.counts >> 26) & 1) as opens,
+        d.n * ((d.counts >> 27) & 1) as machine_opens,
+        d.n * ((d.counts >> 28) & 1) as unique_opens,
+        d.n * ((d.counts >> 29) & 1) as unique_human_opens,
+        d.n * ((d.counts >> 30) & 1) as unique_human_opens_24h,
+        d.n * ((d.counts >> 31) & 1) as unique_human_opens_72h,
+        d.n * ((d.counts >> 32) & 1) as unique_human_opens_7d,
+        d.n * ((d.counts >> 33) & 1) as clicks,
+        d.n * ((d.counts >> 34) & 1) as machine_clicks,
+        d.n * ((d.counts >> 35) & 1) as unique_clicks,
+        d.n * ((d.counts >> 36) & 1) as unique_human_clicks,
+        d.n * ((d.counts >> 37) & 1) as unique_human_clicks_24h,
+        d.n * ((d.counts >> 38) & 1) as unique_human_clicks_72h,
+        d.n * ((d.counts >> 39) & 1) as unique_human_clicks_7d,
+        d.n * ((d.counts >> 40) & 1) as unique_engaged,
+        d.n * ((d.counts >> 41) & 1) as unique_human_engaged
+    from query_table(changes) as d;
 
 -- Rows of one axis to be added up; period is the hour, or the day. By the hour,
 -- providers that are not listed are one line.
@@ -130,50 +201,75 @@ create or replace macro rollup_rows(axis) as table
             when ends_with(axis, 'hour') then hourly_provider(d.provider)
             else d.provider
         end as provider,
-        d.n as events,
-        d.n * ((d.counts >> 0) & 1) as sends,
-        d.n * ((d.counts >> 1) & 1) as rejects,
-        d.n * ((d.counts >> 2) & 1) as rendering_failures,
-        d.n * ((d.counts >> 3) & 1) as suppressed,
-        d.n * ((d.counts >> 4) & 1) as attempted,
-        d.n * ((d.counts >> 5) & 1) as outcomes,
-        d.n * ((d.counts >> 6) & 1) as deliveries,
-        d.n * ((d.counts >> 7) & 1) as accepted,
-        d.n * ((d.counts >> 8) & 1) as single_recipient_deliveries,
-        d.n * ((d.counts >> 9) & 1) as fbl_deliveries,
-        d.n * ((d.counts >> 10) & 1) as hard_bounces,
-        d.n * ((d.counts >> 11) & 1) as soft_bounces,
-        d.n * ((d.counts >> 12) & 1) as undetermined_bounces,
-        d.n * ((d.counts >> 13) & 1) as block_bounces,
-        d.n * ((d.counts >> 14) & 1) as auto_replies,
-        d.n * ((d.counts >> 15) & 1) as aws_bounces,
-        d.n * ((d.counts >> 16) & 1) as aws_sends,
-        d.n * ((d.counts >> 17) & 1) as aws_outcomes,
-        d.n * ((d.counts >> 18) & 1) as complaints,
-        d.n * ((d.counts >> 19) & 1) as fbl_complaints,
-        d.n * ((d.counts >> 20) & 1) as auth_failure_complaints,
-        d.n * ((d.counts >> 21) & 1) as virus_complaints,
-        d.n * ((d.counts >> 22) & 1) as delays,
-        d.n * ((d.counts >> 23) & 1) as ses_delays,
-        d.n * ((d.counts >> 24) & 1) as receiver_delays,
-        d.n * ((d.counts >> 25) & 1) as unsubscribes,
-        d.n * ((d.counts >> 26) & 1) as opens,
-        d.n * ((d.counts >> 27) & 1) as machine_opens,
-        d.n * ((d.counts >> 28) & 1) as unique_opens,
-        d.n * ((d.counts >> 29) & 1) as unique_human_opens,
-        d.n * ((d.counts >> 30) & 1) as unique_human_opens_24h,
-        d.n * ((d.counts >> 31) & 1) as unique_human_opens_72h,
-        d.n * ((d.counts >> 32) & 1) as unique_human_opens_7d,
-        d.n * ((d.counts >> 33) & 1) as clicks,
-        d.n * ((d.counts >> 34) & 1) as machine_clicks,
-        d.n * ((d.counts >> 35) & 1) as unique_clicks,
-        d.n * ((d.counts >> 36) & 1) as unique_human_clicks,
-        d.n * ((d.counts >> 37) & 1) as unique_human_clicks_24h,
-        d.n * ((d.counts >> 38) & 1) as unique_human_clicks_72h,
-        d.n * ((d.counts >> 39) & 1) as unique_human_clicks_7d,
-        d.n * ((d.counts >> 40) & 1) as unique_engaged,
-        d.n * ((d.counts >> 41) & 1) as unique_human_engaged
-    from rollup_deltas as d;
+        d.events,
+        d.sends,
+        d.rejects,
+        d.rendering_failures,
+        d.suppressed,
+        d.attempted,
+        d.outcomes,
+        d.deliveries,
+        d.accepted,
+        d.single_recipient_deliveries,
+        d.fbl_deliveries,
+        d.hard_bounces,
+        d.soft_bounces,
+        d.undetermined_bounces,
+        d.block_bounces,
+        d.auto_replies,
+        d.aws_bounces,
+        d.aws_sends,
+        d.aws_outcomes,
+        d.complaints,
+        d.fbl_complaints,
+        d.auth_failure_complaints,
+        d.virus_complaints,
+        d.delays,
+        d.ses_delays,
+        d.receiver_delays,
+        d.unsubscribes,
+        d.opens,
+        d.machine_opens,
+        d.unique_opens,
+        d.unique_human_opens,
+        d.unique_human_opens_24h,
+        d.unique_human_opens_72h,
+        d.unique_human_opens_7d,
+        d.clicks,
+        d.machine_clicks,
+        d.unique_clicks,
+        d.unique_human_clicks,
+        d.unique_human_clicks_24h,
+        d.unique_human_clicks_72h,
+        d.unique_human_clicks_7d,
+        d.unique_engaged,
+        d.unique_human_engaged
+    from counted_changes('rollup_deltas') as d;
+
+-- The same of each tag of a message, by the day of sending.
+create or replace macro tag_rollup_rows() as table
+    with tagged as (
+        select
+            d.*,
+            unnest(map_entries(d.tags)) as tag
+        from rollup_deltas as d
+    )
+
+    select r.*
+    from rollup_tags_daily_by_send_cohort as r
+    union all by name
+    select
+        d.* exclude (event_type, event_at, sent_at, provider, tags, tag),
+        report_day(d.sent_at)::timestamp as period,
+        report_day(d.sent_at) as period_day,
+        case
+            when d.event_type = 'Delivery'
+                then nullif(report_day(d.event_at), report_day(d.sent_at))
+        end as other_day,
+        d.tag.key as tag_key,
+        daily_tag_value(report_day(d.sent_at), d.tag.key, tag_text(d.tag.value))
+            as tag_value
+    from counted_changes('tagged') as d;
 
 -- What each configuration set (or identity, where there is none) was heard to publish.
 -- The axis is event_day or cohort_day.

@@ -71,7 +71,8 @@ create or replace macro rollup_sums(axis, by_provider) as table
 
 -- Rows of one axis's rollups, or sums of them, with whose mail it is and the
 -- denominators that depend on what is published: what event_tallies says row by row.
--- Name the relation in quotes: a CTE that stands before it, with rollup_rows' columns.
+-- Name the relation in quotes: a CTE that stands before it, with rollup_rows' columns;
+-- others that it has besides are passed on.
 create or replace macro rollup_tallies(axis, counted) as table
     with dated as (
         select
@@ -118,159 +119,127 @@ create or replace macro rollup_tallies(axis, counted) as table
             c.region,
             c.configuration_set,
             c.identity_without_set
+    ),
+
+    told as (
+        select
+            r.*,
+            case
+                when d.denominator_basis = 'sends' then r.attempted
+                when is_on(
+                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                ) then r.outcomes
+                else 0
+            end as attempted_or_outcomes,
+            case
+                when not is_on(
+                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                ) then 0
+                when d.denominator_basis = 'sends' then r.attempted
+                else r.outcomes
+            end as delivery_attempts,
+            case
+                when
+                    d.denominator_basis = 'sends'
+                    and is_on(
+                        r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                    )
+                    then r.sends
+                else 0
+            end as delivery_sends,
+            case
+                when
+                    d.denominator_basis = 'sends'
+                    and is_on(
+                        r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                    )
+                    then r.deliveries
+                else 0
+            end as sent_deliveries,
+            case
+                when
+                    d.denominator_basis = 'sends'
+                    and is_on(
+                        r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                    )
+                    then r.attempted
+                else 0
+            end as lost_attempts,
+            case
+                when
+                    d.denominator_basis = 'sends'
+                    and is_on(
+                        r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                    )
+                    then r.outcomes
+                else 0
+            end as known_outcomes,
+            case
+                when not coalesce(p.has_delivery_delay, false) then 0
+                when d.denominator_basis = 'sends' then r.attempted
+                when is_on(
+                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                ) then r.outcomes
+                else 0
+            end as delay_attempts,
+            case
+                when d.denominator_basis = 'sends' then r.aws_sends
+                when is_on(
+                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
+                ) then r.aws_outcomes
+                else 0
+            end as aws_mail,
+            case
+                when
+                    r.event_day >= report_day(p.opens_from)
+                    and r.event_day < report_day(p.opens_until)
+                    then r.single_recipient_deliveries
+                else 0
+            end as open_tracked_deliveries,
+            case
+                when
+                    r.event_day >= report_day(p.clicks_from)
+                    and r.event_day < report_day(p.clicks_until)
+                    then r.single_recipient_deliveries
+                else 0
+            end as click_tracked_deliveries,
+            case
+                when coalesce(p.has_subscription, false)
+                    then r.single_recipient_deliveries
+                else 0
+            end as list_deliveries,
+            d.denominator_basis,
+            p.missing_event_types
+        from known as r
+        left join event_publication as p
+            on
+                r.account is not distinct from p.account
+                and r.region is not distinct from p.region
+                and r.configuration_set is not distinct from p.configuration_set
+                and case
+                    when r.configuration_set is null then r.resolved_identity
+                end is not distinct from p.identity_without_set
+        left join bases as d
+            on
+                r.cohort_day = d.cohort_day
+                and r.account is not distinct from d.account
+                and r.region is not distinct from d.region
+                and r.configuration_set is not distinct from d.configuration_set
+                and case
+                    when r.configuration_set is null then r.resolved_identity
+                end is not distinct from d.identity_without_set
     )
 
     select
-        r.period,
-        r.period_day,
-        r.account,
-        r.region,
-        r.configuration_set,
-        r.resolved_identity as identity,
-        r.provider,
-        r.events,
-        r.sends,
-        r.rejects,
-        r.rendering_failures,
-        r.suppressed,
-        r.attempted,
-        r.outcomes,
-        r.deliveries,
-        r.accepted,
-        r.single_recipient_deliveries,
-        r.fbl_deliveries,
-        r.hard_bounces,
-        r.soft_bounces,
-        r.undetermined_bounces,
-        r.block_bounces,
-        r.auto_replies,
-        r.aws_bounces,
-        r.aws_sends,
-        r.complaints,
-        r.fbl_complaints,
-        r.auth_failure_complaints,
-        r.virus_complaints,
-        r.delays,
-        r.ses_delays,
-        r.receiver_delays,
-        r.unsubscribes,
-        r.opens,
-        r.machine_opens,
-        r.unique_opens,
-        r.unique_human_opens,
-        r.unique_human_opens_24h,
-        r.unique_human_opens_72h,
-        r.unique_human_opens_7d,
-        r.clicks,
-        r.machine_clicks,
-        r.unique_clicks,
-        r.unique_human_clicks,
-        r.unique_human_clicks_24h,
-        r.unique_human_clicks_72h,
-        r.unique_human_clicks_7d,
-        r.unique_engaged,
-        r.unique_human_engaged,
-        case
-            when d.denominator_basis = 'sends' then r.attempted
-            when is_on(
-                r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-            ) then r.outcomes
-            else 0
-        end as attempted_or_outcomes,
-        case
-            when not is_on(
-                r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-            ) then 0
-            when d.denominator_basis = 'sends' then r.attempted
-            else r.outcomes
-        end as delivery_attempts,
-        case
-            when
-                d.denominator_basis = 'sends'
-                and is_on(
-                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-                )
-                then r.sends
-            else 0
-        end as delivery_sends,
-        case
-            when
-                d.denominator_basis = 'sends'
-                and is_on(
-                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-                )
-                then r.deliveries
-            else 0
-        end as sent_deliveries,
-        case
-            when
-                d.denominator_basis = 'sends'
-                and is_on(
-                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-                )
-                then r.attempted
-            else 0
-        end as lost_attempts,
-        case
-            when
-                d.denominator_basis = 'sends'
-                and is_on(
-                    r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-                )
-                then r.outcomes
-            else 0
-        end as known_outcomes,
-        case
-            when not coalesce(p.has_delivery_delay, false) then 0
-            when d.denominator_basis = 'sends' then r.attempted
-            when is_on(
-                r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-            ) then r.outcomes
-            else 0
-        end as delay_attempts,
-        case
-            when d.denominator_basis = 'sends' then r.aws_sends
-            when is_on(
-                r.cohort_day, p.deliveries_from_day, p.deliveries_to_day
-            ) then r.aws_outcomes
-            else 0
-        end as aws_mail,
-        case
-            when
-                r.event_day >= report_day(p.opens_from)
-                and r.event_day < report_day(p.opens_until)
-                then r.single_recipient_deliveries
-            else 0
-        end as open_tracked_deliveries,
-        case
-            when
-                r.event_day >= report_day(p.clicks_from)
-                and r.event_day < report_day(p.clicks_until)
-                then r.single_recipient_deliveries
-            else 0
-        end as click_tracked_deliveries,
-        case
-            when coalesce(p.has_subscription, false)
-                then r.single_recipient_deliveries
-            else 0
-        end as list_deliveries,
-        d.denominator_basis,
-        p.missing_event_types
-    from known as r
-    left join event_publication as p
-        on
-            r.account is not distinct from p.account
-            and r.region is not distinct from p.region
-            and r.configuration_set is not distinct from p.configuration_set
-            and case
-                when r.configuration_set is null then r.resolved_identity
-            end is not distinct from p.identity_without_set
-    left join bases as d
-        on
-            r.cohort_day = d.cohort_day
-            and r.account is not distinct from d.account
-            and r.region is not distinct from d.region
-            and r.configuration_set is not distinct from d.configuration_set
-            and case
-                when r.configuration_set is null then r.resolved_identity
-            end is not distinct from d.identity_without_set;
+        t.* exclude (
+            identity,
+            source,
+            from_domain,
+            resolved_identity,
+            other_day,
+            cohort_day,
+            event_day,
+            aws_outcomes
+        ),
+        t.resolved_identity as identity
+    from told as t;

@@ -39,7 +39,7 @@ with keyed as (
 tagged as (
     select
         k.*,
-        array_to_string(k.tags[k.tag_key], ', ') as tag_value
+        tag_text(k.tags[k.tag_key]) as tag_value
     from keyed as k
 )
 

@@ -25,6 +25,7 @@ TYPES = {"tags": TAGS, "link_tags": TAGS}
 ROLLUPS = (
     *("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage"),
     *("rollup_daily_by_event_time", "rollup_daily_by_send_cohort"),
+    *("rollup_tags_daily_by_send_cohort", "rollup_tag_keys"),
 )
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 

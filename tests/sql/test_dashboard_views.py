@@ -189,8 +189,11 @@ def test_opens_and_clicks_are_told_apart_by_who_made_them_and_who_says_so(
 def test_a_message_counts_once_under_each_of_its_tags(log: Log, ask: Ask) -> None:
     log("Send", AT, tags=[("campaign", ["spring"]), ("team", ["a", "b"])])
     log("Send", AT, message_id="second", tags=[("campaign", ["spring"])])
-    rows = ask("select tag_key, tag_value, sends from tags_hourly_by_send_cohort order by tag_key")
-    assert [("campaign", "spring", 2), ("team", "a, b", 1)] == [tuple(r.values()) for r in rows]
+    for by in ("hourly", "daily"):
+        rows = ask(
+            f"select tag_key, tag_value, sends from tags_{by}_by_send_cohort order by tag_key"  # noqa: S608  constants
+        )
+        assert [("campaign", "spring", 2), ("team", "a, b", 1)] == [tuple(r.values()) for r in rows]
 
 
 def test_deliveries_are_told_apart_by_where_ses_sent_from(log: Log, ask: Ask) -> None:
@@ -228,6 +231,7 @@ def test_the_mailbox_simulator_is_in_none_of_them(log: Log, ask: Ask) -> None:
         "links_hourly_by_event_time",
         "engagement_verdicts_hourly_by_event_time",
         "tags_hourly_by_send_cohort",
+        "tags_daily_by_send_cohort",
         "outgoing_hourly_by_event_time",
     ):
         assert [] == ask(f"from {view}")

@@ -37,6 +37,7 @@ def log_random_mail(  # noqa: C901  one chance after the other
             "identity": random_source.choice(["a.example", "b.example"]),
             "destination_count": destinations,
             "is_attributable": destinations == 1,
+            "tags": [("campaign", [f"c{number % 3}"]), ("team", ["a", "b"][: number % 3])],
         }
         simulator = chance() < 0.05
         for place in range(destinations):
@@ -257,6 +258,29 @@ def test_the_row_level_sums_equal_the_views(seed: int, log: Log, ask: Ask) -> No
         "mail_daily_by_send_cohort",
     ):
         assert [expected] == ask(f"select {sums} from {view}")  # noqa: S608  our own names
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+def test_tags_by_the_day_are_what_they_are_by_the_hour(seed: int, log: Log, ask: Ask) -> None:
+    log_random_mail(log, random.Random(seed))  # noqa: S311  test data
+    names = [
+        str(row["column_name"])
+        for row in ask(
+            "select column_name from duckdb_columns() "
+            "where table_name = 'tags_daily_by_send_cohort' and data_type = 'BIGINT'"
+        )
+    ]
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in names)
+    by = "account, region, configuration_set, tag_key, tag_value"
+    hourly, daily = (
+        ask(
+            f"select {day} as day, {by}, {sums} from tags_{grain}_by_send_cohort "  # noqa: S608  our own names
+            "group by all order by all"
+        )
+        for grain, day in (("hourly", "cohort_hour::date"), ("daily", "cohort_day"))
+    )
+    assert 10 < len(daily)
+    assert hourly == daily
 
 
 def test_every_event_is_one_row_of_the_counting_grain(log: Log, ask: Ask, rows: list[Row]) -> None:

@@ -36,6 +36,7 @@ FIGURES = (
     f"{COHORT}_hourly_by_send_cohort order by all",
     "select * from configuration_sets_daily_by_event_time order by all",
     "select * from configuration_sets_hourly_by_event_time order by all",
+    "select * from tags_daily_by_send_cohort order by all",
 )
 KEPT = "select event_type, count(*)::bigint as n from events group by all order by all"
 

@@ -3,6 +3,15 @@
 from consumer.dashboards.choices import MAIL_CHOICES, chosen
 from consumer.dashboards.definitions import Definitions, count
 
+
+def in_days(alias: str) -> str:
+    """Return the condition that mail was sent on a day that the range touches, as WHERE."""
+    return (
+        f"where {alias}.cohort_day >= report_day($__timeFrom()::timestamp)\n"
+        f"    and {alias}.cohort_day <= report_day($__timeTo()::timestamp)"
+    )
+
+
 _HOURS_SENT = "from mail_hourly_by_send_cohort as m\n"
 _IN_HOURS_SENT = f"where $__timeFilter(m.cohort_hour){chosen(MAIL_CHOICES, 'm')}"
 OF_SETS = (
@@ -15,16 +24,13 @@ OF_SETS = (
 COHORT = f"{_HOURS_SENT}{_IN_HOURS_SENT}"
 COHORT_OF_SETS = f"{_HOURS_SENT}{OF_SETS}{_IN_HOURS_SENT}"
 # The same of whole days, which have every domain.
-DAYS = (
-    "from mail_daily_by_send_cohort as m\n"
-    "where m.cohort_day >= report_day($__timeFrom()::timestamp)\n"
-    f"    and m.cohort_day <= report_day($__timeTo()::timestamp){chosen(MAIL_CHOICES, 'm')}"
-)
+DAYS = f"from mail_daily_by_send_cohort as m\n{in_days('m')}{chosen(MAIL_CHOICES, 'm')}"
 EVENTS = (
     "from mail_hourly_by_event_time as m\n"
     f"where $__timeFilter(m.event_hour){chosen(MAIL_CHOICES, 'm')}"
 )
 BY_COHORT_TIME = "$__timeGroupAlias(m.cohort_hour, $__interval)"
+BY_COHORT_DAY = "$__timeGroupAlias(m.cohort_day::timestamp, $__interval)"
 BY_EVENT_TIME = "$__timeGroupAlias(m.event_hour, $__interval)"
 
 SET = "c.configuration_set_label as configuration_set"

@@ -15,6 +15,7 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
     *,
     label: str,
     source: str,
+    by_time: str = BY_COHORT_TIME,
     also: tuple[str, ...] = (),
     note: str = "",
     width: int = 12,
@@ -28,6 +29,7 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
         title: of the panel.
         label: SQL of what names a line.
         source: FROM and WHERE.
+        by_time: when a point is, as `BY_COHORT_TIME`.
         also: further names to explain.
         note: see `Definitions.explain`.
         width: of the panel.
@@ -36,7 +38,7 @@ def rate_by(  # noqa: PLR0913 - what a chart consists of
     return Panel(
         "series",
         title,
-        long_series(label, definitions.rate(name), source, BY_COHORT_TIME),
+        long_series(label, definitions.rate(name), source, by_time),
         definitions.explain(name, *also, note=" ".join(filter(None, (explain_lines(name), note)))),
         PERCENT,
         width=width,

@@ -1,17 +1,26 @@
 """Tag explorer: any message tag, its values beside each other."""
 
-from consumer.dashboards.boards.questions import counts, largest, rates, select
+from consumer.dashboards.boards.questions import (
+    BY_COHORT_DAY,
+    counts,
+    in_days,
+    largest,
+    rates,
+    select,
+)
 from consumer.dashboards.boards.rates import rate_by
 from consumer.dashboards.choices import MESSAGE_CHOICES, Choice, chosen
 from consumer.dashboards.definitions import Definitions
 from consumer.dashboards.over_lines import NOTE, over_lines
 from consumer.dashboards.panels import PERCENT, Board, Panel, Row
 
+_VIEW = "tags_daily_by_send_cohort"
+# Tags are added up by the day, whatever the range is.
+_SENT = f"from {_VIEW} as m\n{in_days('m')}"
 TAG_KEY = Choice(
     "tag_key",
     "Tag",
-    "select m.tag_key\nfrom tags_hourly_by_send_cohort as m\n"
-    "where $__timeFilter(m.cohort_hour)\ngroup by m.tag_key\n"
+    f"select m.tag_key\n{_SENT}\ngroup by m.tag_key\n"
     "order by starts_with(m.tag_key, 'ses:'), sum(m.sends + m.deliveries) desc, m.tag_key",
     is_many=False,
     by_range=True,
@@ -19,21 +28,18 @@ TAG_KEY = Choice(
 TAG_VALUE = Choice(
     "tag_value",
     "Value",
-    "select m.tag_value\nfrom tags_hourly_by_send_cohort as m\n"
-    "where $__timeFilter(m.cohort_hour)\n    and m.tag_key in (${tag_key:sqlstring})\n"
+    f"select m.tag_value\n{_SENT}\n    and m.tag_key in (${{tag_key:sqlstring}})\n"
     "group by m.tag_value\norder by sum(m.sends + m.deliveries) desc, m.tag_value\nlimit 500",
     by_range=True,
 )
 _CHOICES = (*MESSAGE_CHOICES, TAG_KEY, TAG_VALUE)
 _SOURCE = (
-    "from tags_hourly_by_send_cohort as m\n"
-    f"where $__timeFilter(m.cohort_hour){chosen((*MESSAGE_CHOICES, TAG_VALUE), 'm')}\n"
+    f"{_SENT}{chosen((*MESSAGE_CHOICES, TAG_VALUE), 'm')}\n"
     "    and m.tag_key in (${tag_key:sqlstring})"
 )
 _LARGEST = largest(
     "tag_value",
-    "from tags_hourly_by_send_cohort as l\nwhere $__timeFilter(l.cohort_hour)\n"
-    "    and l.tag_key in (${tag_key:sqlstring})",
+    f"from {_VIEW} as l\n{in_days('l')}\n    and l.tag_key in (${{tag_key:sqlstring}})",
 )
 _RATES = (
     "accepted_rate",
@@ -56,7 +62,7 @@ def tags(d: Definitions) -> Board:
         _CHOICES,
         (
             Row("Values", (_table(d),)),
-            Row("By when the mail was sent", tuple(_series(d))),
+            Row("By the day on which the mail was sent", tuple(_series(d))),
         ),
         "now-30d",
     )
@@ -78,7 +84,14 @@ def _table(d: Definitions) -> Panel:
             "order by sends desc, deliveries desc, m.tag_value",
             "limit 500",
         ),
-        d.explain("tags_hourly_by_send_cohort", "sends", "deliveries", *_RATES, note=NOTE),
+        d.explain(
+            _VIEW,
+            f"{_VIEW}.tag_value",
+            "sends",
+            "deliveries",
+            *_RATES,
+            note=f"Of all days that the range touches, whole. {NOTE}",
+        ),
         width=24,
         height=12,
         units=dict.fromkeys(_RATES, PERCENT),
@@ -94,7 +107,8 @@ def _series(d: Definitions) -> list[Panel]:
             title,
             label="m.tag_value",
             source=f"{_SOURCE}{_LARGEST}",
-            note="The ten largest values of the range; the table has all.",
+            by_time=BY_COHORT_DAY,
+            note="By the day. The ten largest values of the range; the table has all.",
         )
         for name, title in (
             ("accepted_rate", "Accepted"),

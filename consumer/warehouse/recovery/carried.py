@@ -7,15 +7,20 @@ from typing import Final
 
 import duckdb
 
+from consumer.errors import WarehouseError
+from consumer.resources import sql_folder
 from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
 from consumer.warehouse.rollups.folding import copy_frozen, delete_frozen, recompute
 from consumer.warehouse.rollups.tables import ROLLUPS
 from consumer.warehouse.rules.in_force import JUDGED_BY
+from consumer.warehouse.schema import find_pending
 from consumer.warehouse.writing.write import enter_removal
 
 _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
 # Failures that are kept for longer, with their marks; all of it where a prune was cut off.
 _ROWS: Final = ("events", "marks", "waiting", "rare_events")
+# What rollups are made by, beside events.
+_WHOLE: Final = ("rollup_remains", "rollup_tag_keys")
 _ROLLUPS: Final = tuple({rollup.table: None for rollup in ROLLUPS})
 
 
@@ -40,13 +45,22 @@ class Carried:
 
 
 def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
-    """Copy from an open file what lies before its horizon. Raises DuckDB's errors."""
+    """Copy from an open file what lies before its horizon.
+
+    Raises DuckDB's errors, and `WarehouseError` for rollups that an earlier version left: nothing
+    but this version's own can be copied.
+    """
     found = connection.execute("select name, value from warehouse_facts").fetchall()
     facts = {name: value for name, value in found if name in _FACTS}
     horizon = read_instant(value for (value,) in connection.execute(HORIZON).fetchall())
     frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
     if horizon is None:
         return Carried(facts, None, None)
+    if frozen is not None and find_pending(connection, sql_folder()):
+        raise WarehouseError(
+            "this warehouse was pruned and is of an earlier version, whose rollups a rebuild "
+            "cannot take along. Let this version open it first: duckpost verify does."
+        )
     # rows that are taken along keep the verdicts that they have
     facts |= {name: value for name, value in found if name == JUDGED_BY}
     file.unlink(missing_ok=True)
@@ -54,7 +68,7 @@ def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
     old = f"sent_at < timestamp '{horizon}'"
     copies = {table: f"select * from {table} where {old}" for table in _ROWS}
     if frozen is not None:
-        copies["rollup_remains"] = "select * from rollup_remains"
+        copies |= {table: f"select * from {table}" for table in _WHOLE}
         copies |= {table: copy_frozen(table, frozen) for table in _ROLLUPS}
     for table, rows in copies.items():
         connection.execute(f"create table carried.{table} as {rows}")
@@ -79,9 +93,8 @@ def put_back(connection: duckdb.DuckDBPyConnection, carried: Carried) -> None:
     ((events,),) = connection.execute("select count(*) from carried.events").fetchall()
     enter_removal(connection, "rebuild", removed=-events)
     if carried.frozen is not None:
-        connection.execute(
-            "insert into rollup_remains by name select * from carried.rollup_remains"
-        )
+        for table in _WHOLE:
+            connection.execute(f"insert into {table} by name select * from carried.{table}")
         recompute(connection)
         delete_frozen(connection, carried.frozen)
         for table in _ROLLUPS:

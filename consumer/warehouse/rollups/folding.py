@@ -21,12 +21,15 @@ from consumer.warehouse.rollups.tables import (
     RECOUNTED,
     ROLLUPS,
     SUMMED,
+    TAGS,
     TALLIES,
     Rollup,
     between,
     recount,
     to_changes,
+    to_summed_changes,
 )
+from consumer.warehouse.rollups.tag_keys import close_crowded
 
 # Past this many rows a batch folds them in: reading them costs each question more than that.
 MOST_DELTAS: Final = 100_000
@@ -87,6 +90,7 @@ def recompute(
                     f"from ({rollup.to_rows_of(RECOUNTED)}) where {rollup.between(start, end)}"
                 )
     connection.execute("drop table if exists recounted")
+    close_crowded(connection, TAGS.table)
 
 
 def _recount(connection: duckdb.DuckDBPyConnection, hours: str, frozen: datetime | None) -> None:
@@ -156,7 +160,7 @@ def to_remains(frozen: datetime | None, horizon: datetime) -> str:
     Rows for ``rollup_remains``. They are to be kept before the messages' events go: the hours in
     which somebody opened an old mail are not frozen with the mail.
     """
-    return to_changes(
+    return to_summed_changes(
         f"o.event_at >= timestamp '{horizon}' and {between('o.sent_at', frozen, horizon)}"
     )
 
@@ -213,6 +217,8 @@ def _enter(connection: duckdb.DuckDBPyConnection, to_rows: Callable[[Rollup], st
         connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
         connection.execute(f"insert into {rollup.table} by name from entering")
         connection.execute(_NOTE_FOLD.format(table=rollup.table))
+        if rollup is TAGS:
+            close_crowded(connection, "entering")
     for rollup in COVERAGE:
         connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
         days = "axis_day in (select axis_day from entering)"

@@ -1,7 +1,8 @@
 """The rollups, and how events and changes become rows of them, as SQL.
 
 By the hour each listed provider has a line and all other mailboxes have one together; by the day
-every domain has its own. What is published is kept by the day, whatever the provider.
+every domain has its own. What is published is kept by the day, whatever the provider, and so are
+the values of each message tag.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ DIMENSIONS: Final = (
     *("account", "region", "configuration_set", "identity", "source", "from_domain", "provider"),
 )
 SUMMED: Final = ("events", *COUNTS)
+NO_TAGS: Final = "null::map (varchar, varchar [])"
 
 # Changes, with hours and days on both axes.
 _CHANGES: Final = f"""
@@ -25,13 +27,14 @@ select
     date_trunc('hour', sent_at) as cohort_hour,
     report_day(sent_at) as cohort_day,
     {", ".join(DIMENSIONS)},
+    {{tags}} as tags,
     counts,
     n
 from {{table}}
 """
-DELTAS: Final = _CHANGES.format(table="rollup_deltas")
+DELTAS: Final = _CHANGES.format(table="rollup_deltas", tags="tags")
 # Of events counted again, in the form of changes.
-RECOUNTED: Final = _CHANGES.format(table="recounted")
+RECOUNTED: Final = _CHANGES.format(table="recounted", tags="tags")
 
 
 def _to_counts(names: Iterable[str]) -> str:
@@ -40,11 +43,13 @@ def _to_counts(names: Iterable[str]) -> str:
     return ", ".join(f"{bits.get(name, 'n')} as {name}" for name in names)
 
 
-# Both yield the type, hours and days, dimensions as events have them, and a column a count.
-# Of messages whose events are pruned, what they count as in hours that are not frozen yet.
+# Both yield the type, hours and days, dimensions and tags as events have them, and a column a
+# count.
+# Of messages whose events are pruned, what they count as in hours that are not frozen yet: tags are
+# counted by the day of sending alone.
 _FROM_REMAINS: Final = (
     f"select * exclude (counts, n), {_to_counts(SUMMED)} "
-    f"from ({_CHANGES.format(table='rollup_remains')})"
+    f"from ({_CHANGES.format(table='rollup_remains', tags=NO_TAGS)})"
 )
 _OF_EVENT: Final = {
     "aws_outcomes": (
@@ -68,6 +73,7 @@ select
         o.from_domain, null
     ) as from_domain,
     o.provider,
+    o.tags,
     1 as events,
     {", ".join(_OF_EVENT.get(name, f"o.{name}") for name in COUNTS)}
 from event_outcomes as o
@@ -87,6 +93,7 @@ class Rollup:
         keys: columns and how they are made of a change, with the axis's own first.
         counted: columns to be added up.
         part: a condition on the rows of this axis.
+        of: the relation that ``keys`` are made of, with ``{rows}`` for events or changes.
     """
 
     table: str
@@ -96,6 +103,7 @@ class Rollup:
     keys: dict[str, str]
     counted: tuple[str, ...]
     part: str = "true"
+    of: str = "({rows})"
 
     @property
     def name(self) -> str:
@@ -105,7 +113,8 @@ class Rollup:
     def to_rows(self, rows: str) -> str:
         """Give the question for its rows of these rows, a column a count, added up."""
         return (
-            f"select {self._made}, {self._to_sums()} from ({rows}) group by all {self._not_empty}"
+            f"select {self._made}, {self._to_sums()} from {self.of.format(rows=rows)} "
+            f"group by all {self._not_empty}"
         )
 
     def to_rows_of(self, changes: str) -> str:
@@ -113,17 +122,22 @@ class Rollup:
 
         What counts alike under one key is added up first: forty sums of fewer rows.
         """
-        alike = f"select {self._made}, counts, sum(n)::bigint as n from ({changes}) group by all"
+        source = self.of.format(rows=changes)
+        alike = f"select {self._made}, counts, sum(n)::bigint as n from {source} group by all"
         return (
             f"select {', '.join(self.keys)}, {self._to_sums()} from ("
             f"select {', '.join(self.keys)}, {_to_counts(self.counted)} from ({alike})"
             f") group by all {self._not_empty}"
         )
 
-    def to_compacted(self, condition: str) -> str:
-        """Give the question for its rows that meet a condition, one a key; none for nothing."""
+    def to_compacted(self, condition: str, **other: str) -> str:
+        """Give the question for its rows that meet a condition, one a key; none for nothing.
+
+        ``other`` says what stands in the place of keys of those names.
+        """
+        keys = (f"{other[name]} as {name}" if name in other else name for name in self.keys)
         return (
-            f"select {', '.join(self.keys)}, {self._to_sums()} from {self.table} "
+            f"select {', '.join(keys)}, {self._to_sums()} from {self.table} "
             f"where {self.part} and {condition} group by all {self._not_empty}"
         )
 
@@ -169,11 +183,14 @@ def _to_tallies(axis: str, other_day: str, *, is_daily: bool) -> Rollup:
     )
 
 
+# Who sent, where there is no configuration set that says as much.
+_WITHOUT_SET: Final = {
+    name: f"if(configuration_set is null, {name}, null)"
+    for name in ("identity", "source", "from_domain")
+}
+
+
 def _to_coverage(axis: str) -> Rollup:
-    own = {
-        name: f"if(configuration_set is null, {name}, null)"
-        for name in ("identity", "source", "from_domain")
-    }
     return Rollup(
         table="rollup_coverage",
         axis=axis,
@@ -183,7 +200,7 @@ def _to_coverage(axis: str) -> Rollup:
             "axis": f"'{axis}_day'",
             "axis_day": f"{axis}_day",
             **{name: name for name in ("account", "region", "configuration_set")},
-            **own,
+            **_WITHOUT_SET,
             "event_type": "event_type",
         },
         counted=("events", "sends", "outcomes"),
@@ -196,10 +213,31 @@ _OTHER_DAYS: Final = {
     "event": "if(has_basis(event_type), cohort_day, null)",
     "cohort": "if(event_type = 'Delivery', nullif(event_day, cohort_day), null)",
 }
-TALLIES: Final = tuple(
-    _to_tallies(axis, other_day, is_daily=is_daily)
-    for is_daily in (False, True)
-    for axis, other_day in _OTHER_DAYS.items()
+# A message counts once under each key it has, by all of the key's values together.
+TAGS: Final = Rollup(
+    table="rollup_tags_daily_by_send_cohort",
+    axis="cohort",
+    when="period",
+    is_daily=True,
+    keys={
+        "period": "cohort_day::timestamp",
+        "period_day": "cohort_day",
+        "other_day": _OTHER_DAYS["cohort"],
+        **{name: name for name in ("account", "region", "configuration_set")},
+        **_WITHOUT_SET,
+        "tag_key": "tag.key",
+        "tag_value": "daily_tag_value(cohort_day, tag.key, tag_text(tag.value))",
+    },
+    counted=SUMMED,
+    of="(select t.* exclude (tags), unnest(map_entries(t.tags)) as tag from ({rows}) as t)",
+)
+TALLIES: Final = (
+    *(
+        _to_tallies(axis, other_day, is_daily=is_daily)
+        for is_daily in (False, True)
+        for axis, other_day in _OTHER_DAYS.items()
+    ),
+    TAGS,
 )
 COVERAGE: Final = tuple(_to_coverage(axis) for axis in _OTHER_DAYS)
 ROLLUPS: Final = (*TALLIES, *COVERAGE)
@@ -220,18 +258,29 @@ def recount(within: str, frozen: datetime | None) -> str:
 
 
 def to_changes(within: str) -> str:
-    """Give the question for what events count as, in the form of changes.
+    """Give the question for what each event counts as, in the form of changes.
 
-    ``within`` is a condition on ``event_outcomes as o``. Quarters of an hour tell every time zone's
-    days apart.
+    ``within`` is a condition on ``event_outcomes as o``.
     """
     bits = " | ".join(f"({name}::bigint << {bit})" for bit, name in enumerate(COUNTS))
     recounted = FROM_EVENTS.replace("select", "select o.event_at, o.sent_at,", 1)
     return f"""
-        select event_type, time_bucket(interval 15 minute, event_at) as event_at,
-            time_bucket(interval 15 minute, sent_at) as sent_at, {", ".join(DIMENSIONS)},
-            {bits} as counts, count(*) as n
+        select event_type, event_at, sent_at, {", ".join(DIMENSIONS)}, tags,
+            {bits} as counts, 1::bigint as n
         from ({recounted} where {within})
+    """
+
+
+def to_summed_changes(within: str) -> str:
+    """Give the same question without tags, with a row for what counts alike.
+
+    Quarters of an hour tell every time zone's days apart.
+    """
+    return f"""
+        select event_type, time_bucket(interval 15 minute, event_at) as event_at,
+            time_bucket(interval 15 minute, sent_at) as sent_at, {", ".join(DIMENSIONS)}, counts,
+            sum(n)::bigint as n
+        from ({to_changes(within)})
         group by all
     """
 

@@ -43,7 +43,7 @@ _NO_MARKS: Final = pa.table({"ordinal": pa.array([], pa.int32()), "bit": pa.arra
 _FACTS: Final = (
     *("event_key", "event_type", "event_at", "sent_at", "message_id", "recipient"),
     *("recipient_domain", "destination_count", "account", "region", "configuration_set"),
-    *("identity", "source", "from_domain", "feedback_id", "delay_type"),
+    *("identity", "source", "from_domain", "tags", "feedback_id", "delay_type"),
     *("is_unsubscribe", *SAID),
 )
 _FOUND_OUT: Final = (
@@ -67,7 +67,7 @@ _COUNTABLE: Final = pa.schema(
 )
 _ENTERED: Final = (
     *("event_type", "event_at", "sent_at", "account", "region", "configuration_set", "identity"),
-    *("source", "from_domain", "provider", "n"),
+    *("source", "from_domain", "provider", "tags", "n"),
 )
 
 _RARE_TYPES: Final = ("Bounce", "Reject", "Rendering Failure", "Complaint")
@@ -124,7 +124,7 @@ class Changes:
     """What the steps before did to stored rows, and the marks that arriving rows have.
 
     Each has event_key (as text), event_at and sent_at; ``gone`` also message_id, ``moved``
-    configuration_set and from_domain, ``repeats`` and ``taken`` ordinal (of an arriving row),
+    configuration_set, from_domain and tags, ``repeats`` and ``taken`` ordinal (of an arriving row),
     ``lost`` and ``taken`` kind. None: nothing was looked for.
     """
 
@@ -308,7 +308,7 @@ def _as_now(was: Iterable[Row], changes: Changes) -> list[Row]:
     gone = set(changes.gone["event_key"].to_pylist()) if changes.gone is not None else set()
     moved = changes.moved.to_pylist() if changes.moved is not None else []
     said = {
-        row["event_key"]: {name: row[name] for name in ("configuration_set", "from_domain")}
+        row["event_key"]: {name: row[name] for name in ("configuration_set", "from_domain", "tags")}
         for row in moved
     }
     lost = _by_key(changes.lost.to_pylist() if changes.lost is not None else [])

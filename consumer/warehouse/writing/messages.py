@@ -61,7 +61,7 @@ join sent as s on s.event_key = e.event_key
 where {within} and e.account is not distinct from s.account
 """
 _COMPLETED: Final = """
-select event_key::varchar as event_key, event_at, sent_at, configuration_set, from_domain
+select event_key::varchar as event_key, event_at, sent_at, configuration_set, from_domain, tags
 from moved
 """
 
@@ -121,7 +121,7 @@ def complete_waiting(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> p
     """Give stored rows that waited what the Sends among these rows say.
 
     Each is a delete and an insert: an update of nested columns would be the same. Returns what
-    the rows say now: event_key (as text), event_at, sent_at, configuration_set, from_domain.
+    the rows say now: event_key (as text), event_at, sent_at, configuration_set, from_domain, tags.
     """
     sends = rows.select([*_SENT, "sent_at"]).filter(pc.equal(rows["event_type"], "Send"))
     if not sends.num_rows:
