@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 import psycopg
 from endpoint_server import DAYS, PASSWORD, ROWS, USER
@@ -47,6 +47,14 @@ HEAVY: LiteralString = """select recipient_domain, event_type, count(distinct me
 from events group by all order by 3 desc"""
 
 
+class Commit(NamedTuple):
+    """What one commit took, in seconds: by the clock, of CPU, waiting for a free processor."""
+
+    secs: float
+    cpu_secs: float
+    queued_secs: float
+
+
 @dataclass(slots=True)
 class Worker:
     """The process behind our endpoint, and a way to have it commit."""
@@ -54,14 +62,13 @@ class Worker:
     server: Server
     process: "subprocess.Popen[str]"
 
-    def commit(self, payloads: int, commits: int) -> list[float]:
-        """Return the seconds of each of so many next commits of so many payloads."""
+    def commit(self, payloads: int, commits: int) -> list[Commit]:
+        """Have so many next batches of so many payloads committed."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{payloads} {commits}\n")
         self.process.stdin.flush()
-        took: list[float] = json.loads(self.process.stdout.readline())
-        return took
+        return [Commit(*took) for took in json.loads(self.process.stdout.readline())]
 
 
 @dataclass(slots=True)
@@ -180,23 +187,27 @@ def read_questions() -> list[LiteralString]:
 
 
 def measure_commits(worker: Worker) -> None:
-    """Print what readers cost the writer; rounds alone and beside them in turn."""
-    print("| commit of | alone | p95 | beside readers | p95 |\n|---|---|---|---|---|")
+    """Print what readers cost the writer; rounds alone and beside them in turn.
+
+    The rest of a commit's time is neither CPU nor waiting for a processor: locks, and the disk.
+    """
+    print(
+        "| commit of | beside | p50 | p95 | CPU | waiting for a processor | for all else "
+        "| statements |\n|---|---|---|---|---|---|---|---|"
+    )
     slowest = {}
     for payloads, commits in COMMITS:
-        alone: list[float] = []
-        beside: list[float] = []
+        alone: list[Commit] = []
+        beside: list[Commit] = []
+        answered = 0
         for _ in range(COMMIT_ROUNDS):
             alone += worker.commit(payloads, commits)
-            with heavy_readers(worker.server):
+            with heavy_readers(worker.server) as answers:
                 beside += worker.commit(payloads, commits)
-        slowest[payloads] = percentile(beside, 95)
-        told = [
-            f"{secs * 1000:,.0f} ms"
-            for some in (alone, beside)
-            for secs in (statistics.median(some), percentile(some, 95))
-        ]
-        print(f"| {payloads:,} payloads | {' | '.join(told)} |")
+            answered += len(answers)
+        slowest[payloads] = percentile([one.secs for one in beside], 95)
+        print(f"| {payloads:,} payloads | nobody | {to_cells(alone)} | – |")
+        print(f"| | {HEAVY_READERS} readers | {to_cells(beside)} | {answered} |", flush=True)
     (payloads, _), *_ = COMMITS
     print(
         f"\np95 of {payloads} payloads beside {HEAVY_READERS} readers "
@@ -204,20 +215,34 @@ def measure_commits(worker: Worker) -> None:
     )
 
 
+def to_cells(commits: Sequence[Commit]) -> str:
+    secs = [one.secs for one in commits]
+    told = (
+        statistics.median(secs),
+        percentile(secs, 95),
+        statistics.median(one.cpu_secs for one in commits),
+        statistics.median(one.queued_secs for one in commits),
+        statistics.median(one.secs - one.cpu_secs - one.queued_secs for one in commits),
+    )
+    return " | ".join(f"{one * 1000:,.0f} ms" for one in told)
+
+
 @contextmanager
-def heavy_readers(server: Server) -> Iterator[None]:
-    """Have so many clients ask for what takes long, again and again."""
+def heavy_readers(server: Server) -> Iterator[list[None]]:
+    """Have so many clients ask for what takes long, again and again; yields a list of answers."""
     stop = threading.Event()
+    answers: list[None] = []
 
     def read() -> None:
         with psycopg.connect(server.conninfo, autocommit=True) as connection:
             while not stop.is_set():
                 ask(connection, HEAVY)
+                answers.append(None)
 
     with ThreadPoolExecutor(HEAVY_READERS) as threads:
         readers = [threads.submit(read) for _ in range(HEAVY_READERS)]
         try:
-            yield
+            yield answers
         finally:
             stop.set()
         for reader in readers:

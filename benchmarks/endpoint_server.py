@@ -3,8 +3,9 @@
     python benchmarks/endpoint_server.py FOLDER MESSAGES
 
 Says its port on the first line it prints. For each line that it reads, a number of payloads and a
-number of batches, it commits so many batches of so many new payloads each and prints the seconds
-that each took, as JSON; until its input ends.
+number of batches, it commits so many batches of so many new payloads each and prints what each
+took, as JSON: seconds by the clock, of the writer's CPU, and of waiting for a free processor; until
+its input ends.
 """
 
 import itertools
@@ -90,14 +91,29 @@ def make_batches(
         yield builder.finish()
 
 
-def commit(warehouse: Warehouse, batches: Iterator[Batch]) -> list[float]:
-    """Return the seconds that each commit took, decoding not counted."""
+def commit(warehouse: Warehouse, batches: Iterator[Batch]) -> list[tuple[float, float, float]]:
+    """Return what each commit took, decoding not counted."""
     took = []
     for batch in batches:
-        began = time.perf_counter()
+        began, cpu, queued = time.perf_counter(), time.thread_time(), read_queued_secs()
         warehouse.write(batch)
-        took.append(time.perf_counter() - began)
+        took.append(
+            (
+                time.perf_counter() - began,
+                time.thread_time() - cpu,
+                read_queued_secs() - queued,
+            )
+        )
     return took
+
+
+def read_queued_secs() -> float:
+    """How long this thread could have run and did not; Linux alone counts it."""
+    try:
+        _, queued_ns, _ = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    return int(queued_ns) / 1e9
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeVar
 
+from consumer.endpoint.precedence import Precedence
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.wire import Gone
 from consumer.errors import StatementFault
@@ -40,10 +41,14 @@ class Turns:
         publication: gives the readers.
         most: statements at once; one more waits for ``wait_secs``.
         wait_secs: until a statement that waits is refused.
+        precedence: lets the writer go first.
     """
 
-    def __init__(self, publication: Publication, *, most: int, wait_secs: float) -> None:
+    def __init__(
+        self, publication: Publication, precedence: Precedence, *, most: int, wait_secs: float
+    ) -> None:
         self.publication = publication
+        self.precedence = precedence
         self._free = asyncio.Semaphore(most)
         self._most = most
         self._wait_secs = wait_secs
@@ -126,10 +131,14 @@ class Execution:
             self._turns.give_back()
 
     async def run(self, step: Callable[[Reader], _T]) -> _T:
-        """Run a step on the reader, on a thread of its own.
+        """Run a step on the reader, on a thread of its own, when the writer lets it pass.
 
         Raises `Refusal` when it was cancelled or failed, and `Gone` when nobody waits for it.
         """
+        async with self._turns.precedence.step():
+            return await self._run(step)
+
+    async def _run(self, step: Callable[[Reader], _T]) -> _T:
         self.check()
         if self._reader is None:
             self._reader = self._turns.open_reader(self._role)

@@ -53,6 +53,7 @@ def open_endpoint(
             most_rows=settings.max_result_rows,
         ),
         tls=open_tls(settings),
+        is_writing=lambda: warehouse.is_taking_in,
     )
     return Endpoint(
         lambda: warehouse.publish(admit=admit, on_broken=on_broken),

@@ -17,6 +17,7 @@ from consumer.endpoint.counts import Counts
 from consumer.endpoint.execution import Turns
 from consumer.endpoint.messages import backend
 from consumer.endpoint.messages.fields import Malformed
+from consumer.endpoint.precedence import Precedence
 from consumer.endpoint.queries import Limits, Queries
 from consumer.endpoint.session import Session
 from consumer.endpoint.startup import Cancel, Client, Rejected, greet
@@ -42,6 +43,8 @@ class EndpointOptions:
         tls: for everybody, where it is given.
         stall_secs: how long a client may take nothing.
         turn_secs: how long a statement waits for its turn.
+        is_writing: whether a batch is being written just now; it goes first.
+        most_beside_writer: steps of statements that may begin meanwhile; None leaves a processor.
     """
 
     max_connections: int
@@ -50,6 +53,8 @@ class EndpointOptions:
     tls: ssl.SSLContext | None = None
     stall_secs: float = STALL_SECS
     turn_secs: float = TURN_SECS
+    is_writing: Callable[[], bool] = lambda: False
+    most_beside_writer: int | None = None
 
 
 class Endpoint:
@@ -121,6 +126,7 @@ class Endpoint:
         publication = await self._loop.run_in_executor(None, self._publish)
         self._turns = Turns(
             publication,
+            Precedence(self._options.is_writing, most_beside=self._options.most_beside_writer),
             most=self._options.max_active_queries,
             wait_secs=self._options.turn_secs,
         )

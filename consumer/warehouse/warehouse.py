@@ -70,6 +70,7 @@ class Warehouse:
         self._lock = Turns()
         self.alone = Alone()
         self._running = Running()
+        self._is_taking_in = False
         self._open()
 
     def _open(self) -> None:
@@ -134,7 +135,7 @@ class Warehouse:
             CommitOutcomeUnknown: the outcome is open and this object is of no more use.
             WarehouseError: the batch was rolled back.
         """
-        with self._lock:
+        with self._lock, self._noted_writing():
             began = time.monotonic()
             self._check_room()
             if batch.payloads and batch.is_hashed != self.is_hashed:
@@ -158,6 +159,19 @@ class Warehouse:
             if self._archive is None and segment is None and result.rows + result.quarantined:
                 self._place.gaps.touch(mode=0o600)
             return replace(result, seconds=time.monotonic() - began)
+
+    @property
+    def is_taking_in(self) -> bool:
+        """Whether a batch is being written just now; from any thread."""
+        return self._is_taking_in
+
+    @contextmanager
+    def _noted_writing(self) -> Iterator[None]:
+        self._is_taking_in = True
+        try:
+            yield
+        finally:
+            self._is_taking_in = False
 
     def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
         """Delete quarantined payloads, all for None, noted in the ledger; returns how many.

@@ -5,6 +5,7 @@
 import os
 import sys
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -23,6 +24,36 @@ def test_statements_run_on_threads_that_give_way_to_the_writer(server: Any) -> N
     }
 
     assert {min(mine + 5, 19)} == theirs
+
+
+def test_beside_a_batch_statements_run_one_by_one_until_they_lose_patience(start: Any) -> None:
+    endless = "select sum(a.range * b.range) from range(1000000) as a, range(1000000) as b"
+    writes = threading.Event()
+    with (
+        start(is_writing=writes.is_set, most_beside_writer=1) as server,
+        psycopg.connect(server.dsn(), autocommit=True) as busy,
+        psycopg.connect(server.dsn(), autocommit=True) as other,
+    ):
+        answers: list[psycopg.Error] = []
+        thread = threading.Thread(target=_run, args=(busy, endless, answers))
+        thread.start()
+        other.execute("select 1")  # nothing is in its way
+        writes.set()
+        began = time.monotonic()
+        other.execute("select 1")
+        took = time.monotonic() - began
+        busy.cancel_safe()
+        thread.join()
+
+    assert took >= 1.0
+    assert [psycopg.errors.QueryCanceled] == [type(error) for error in answers]
+
+
+def _run(connection: Any, sql: Any, answers: list[psycopg.Error]) -> None:
+    try:
+        connection.execute(sql)
+    except psycopg.Error as error:
+        answers.append(error)
 
 
 def test_the_same_question_of_another_time_has_the_same_columns(publication: Any) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from consumer.errors import CommitOutcomeUnknown, WarehouseError, WarehouseFull
 from consumer.warehouse import WriteResult
+from consumer.warehouse.writing.write import write_batch
 
 if TYPE_CHECKING:
     from tests.conftest import Letter
@@ -53,6 +54,22 @@ def test_d4_the_same_events_twice_change_nothing(desk: "Desk", letter: "Letter")
     assert (0, 7) == (second.inserted, second.duplicates)
     assert content == desk.content()
     assert [] == desk.faults()
+
+
+def test_a_warehouse_says_while_it_writes_a_batch_that_it_does(
+    desk: "Desk", letter: "Letter", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+
+    def spy(*arguments: Any, **more: Any) -> WriteResult:  # noqa: ANN401 - whatever it is called with
+        said.append(desk.warehouse.is_taking_in)
+        return write_batch(*arguments, **more)
+
+    monkeypatch.setattr("consumer.warehouse.warehouse.write_batch", spy)
+    desk.write(letter.send())
+
+    assert [True] == said
+    assert not desk.warehouse.is_taking_in
 
 
 def test_the_same_batch_twice_changes_no_row(desk: "Desk", letter: "Letter") -> None:
