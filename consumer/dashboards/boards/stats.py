@@ -13,6 +13,17 @@ _NAME = f"""case
         then '{TOO_LITTLE}'
         else 'rate'
     end"""  # noqa: S608 - our own words
+# What is missing where a rate is; a denominator that is not attempted mail has words of its own.
+_WITHOUT_DENOMINATOR = {
+    "accepted_rate": "no mail, or no deliveries published",
+    "aws_bounce_rate": "no mail that AWS counts",
+    "click_to_open_rate": "nobody opened or clicked",
+    "complaint_rate_fbl": "nobody can complain",
+    "delay_rate": "no mail, or no delays published",
+    "unique_click_rate": "clicks are not tracked",
+    "unique_open_rate": "opens are not tracked",
+    "unsubscribe_rate": "no list of SES's is used",
+}
 _PLAIN = "A rate of fewer than 1,000 has no colour."
 _CHANGE = "Of mail sent in the range, beside the change against the range before of equal length."
 
@@ -45,7 +56,7 @@ def changing_rate(
         PERCENT,
         width=width,
         is_more_better=is_more_better,
-        empty="no denominator",
+        empty=_WITHOUT_DENOMINATOR.get(name, "nothing attempted"),
         lines=lines,
         denominator=definitions.denominator(name) if lines else "",
     )
