@@ -1,28 +1,26 @@
 -- grain: one row per (event_hour, account, region, configuration_set, provider,
 -- outgoing_ip, outgoing_tls_version)
--- From events themselves: a Delivery counts by its recipient alone, and what
--- event_tallies joins for other counts costs more than all of this.
 create or replace view outgoing_hourly_by_event_time as
 select
-    date_trunc('hour', e.event_at) as event_hour,
-    e.account,
-    e.region,
-    e.configuration_set,
-    coalesce(e.configuration_set, '(none)') as configuration_set_name,
-    e.provider,
-    e.outgoing_ip,
-    e.outgoing_tls_version,
-    count(e.recipient) as deliveries
-from events as e
-where e.event_type = 'Delivery' and not e.is_simulator
+    r.event_hour,
+    r.account,
+    r.region,
+    r.configuration_set,
+    r.configuration_set_name,
+    r.provider,
+    r.outgoing_ip,
+    r.outgoing_tls_version,
+    sum(r.deliveries)::bigint as deliveries
+from delivery_routes as r
 group by
-    date_trunc('hour', e.event_at),
-    e.account,
-    e.region,
-    e.configuration_set,
-    e.provider,
-    e.outgoing_ip,
-    e.outgoing_tls_version;
+    r.event_hour,
+    r.account,
+    r.region,
+    r.configuration_set,
+    r.configuration_set_name,
+    r.provider,
+    r.outgoing_ip,
+    r.outgoing_tls_version;
 
 comment on view outgoing_hourly_by_event_time is
 'Deliveries by the address that SES delivered from and the TLS it used: Delivery events alone know them.';

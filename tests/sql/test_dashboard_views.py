@@ -133,7 +133,13 @@ def test_deliveries_fall_into_bands_that_add_up(log: Log, ask: Ask) -> None:
 
 
 def test_the_backlog_is_whose_last_word_is_a_delay(log: Log, ask: Ask) -> None:
-    for name, hours in (("young", 0.5), ("old", 20), ("done", 3), ("bounced", 3)):
+    for name, hours in (
+        ("young", 0.5),
+        ("old", 20),
+        ("ancient", 73),
+        ("done", 3),
+        ("bounced", 3),
+    ):
         who = {"recipient": f"{name}@yahoo.example", "message_id": name, "sent_at": ago(hours)}
         log("DeliveryDelay", ago(hours - 0.1), delay_type="MailboxFull", **who)
         if name == "done":
@@ -203,6 +209,11 @@ def test_deliveries_are_told_apart_by_where_ses_sent_from(log: Log, ask: Ask) ->
         "select outgoing_ip, outgoing_tls_version, deliveries from outgoing_hourly_by_event_time "
         "order by outgoing_ip"
     )
+    each = ask(
+        "select outgoing_ip, outgoing_tls_version, sum(deliveries)::int as deliveries "
+        "from delivery_routes group by all order by outgoing_ip"
+    )
+    assert rows == each
     assert [("192.0.2.1", "TLSv1.3", 1), ("192.0.2.2", None, 1)] == [
         tuple(row.values()) for row in rows
     ]
@@ -232,6 +243,7 @@ def test_the_mailbox_simulator_is_in_none_of_them(log: Log, ask: Ask) -> None:
         "engagement_verdicts_hourly_by_event_time",
         "tags_hourly_by_send_cohort",
         "tags_daily_by_send_cohort",
+        "delivery_routes",
         "outgoing_hourly_by_event_time",
     ):
         assert [] == ask(f"from {view}")

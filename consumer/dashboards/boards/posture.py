@@ -220,7 +220,7 @@ def _basis(d: Definitions) -> Panel:
 
 def _tls(d: Definitions) -> Panel:
     source = (
-        "from outgoing_hourly_by_event_time as m\n"
+        "from delivery_routes as m\n"
         f"where $__timeFilter(m.event_hour){chosen(MESSAGE_CHOICES, 'm')}"
     )
     label = "coalesce(m.outgoing_tls_version, '(none told)')"
@@ -229,8 +229,8 @@ def _tls(d: Definitions) -> Panel:
         "Deliveries, by TLS version",
         long_series(label, count("deliveries"), source, BY_EVENT_TIME),
         d.explain(
-            "outgoing_hourly_by_event_time",
-            "outgoing_hourly_by_event_time.outgoing_tls_version",
+            "delivery_routes",
+            "delivery_routes.outgoing_tls_version",
         ),
         width=24,
         height=8,

@@ -173,13 +173,13 @@ def _outgoing(d: Definitions) -> Panel:
         "Deliveries by outgoing address and provider",
         select(
             (or_none("outgoing_ip"), or_none("provider"), *counts(("deliveries",))),
-            "from outgoing_hourly_by_event_time as m\n"
+            "from delivery_routes as m\n"
             f"where $__timeFilter(m.event_hour){chosen(_OF_PROVIDER, 'm')}",
             "group by m.outgoing_ip, m.provider",
             "order by deliveries desc, outgoing_ip, provider",
             "limit 200",
         ),
-        d.explain("outgoing_hourly_by_event_time", "outgoing_hourly_by_event_time.outgoing_ip"),
+        d.explain("delivery_routes", "delivery_routes.outgoing_ip"),
         width=12,
         height=10,
     )
