@@ -6,6 +6,7 @@ from typing import Final
 _MAIL: Final = {
     "sends": "blue",
     "attempted": "light-blue",
+    "attempted_or_outcomes": "light-blue",
     "deliveries": "green",
     "accepted": "dark-green",
     "fbl_deliveries": "purple",

@@ -140,7 +140,7 @@ def test_nothing_sent_is_said_and_no_old_figure_shown(warehouse: Warehouse) -> N
     )
     texts = Reader(page).texts
     assert "none sent" in texts["Sends"]
-    assert "no denominator" in texts["Hard bounces"]
+    assert "nothing attempted" in texts["Hard bounces"]
     assert "nothing in this range" in texts["Mail and its readers"]
 
 

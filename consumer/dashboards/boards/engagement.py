@@ -102,7 +102,7 @@ def _ages(d: Definitions) -> Panel:
             ("cohort_day", SET, *_AGES),
             f"from {view} as m\n{OF_SETS}"
             f"where $__timeFilter(m.cohort_day::timestamp){chosen(MESSAGE_CHOICES, 'm')}\n"
-            "    and m.open_tracked_deliveries + m.click_tracked_deliveries > 0",
+            "    and coalesce(m.unique_open_rate_24h, m.unique_click_rate_24h) is not null",
             "order by m.cohort_day desc, configuration_set",
             "limit 500",
         ),
@@ -110,7 +110,7 @@ def _ages(d: Definitions) -> Panel:
         PERCENT,
         width=12,
         height=9,
-        empty="neither opens nor clicks are tracked",
+        empty="neither opens nor clicks are tracked, or no day is old enough",
     )
 
 

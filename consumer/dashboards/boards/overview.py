@@ -33,8 +33,7 @@ _TROUBLE = (
     "unsubscribes",
 )
 _FUNNEL = (
-    "sends",
-    "attempted",
+    "attempted_or_outcomes",
     "deliveries",
     "accepted",
     "unique_human_opens",
@@ -111,7 +110,7 @@ def _trouble(d: Definitions) -> Panel:
 def _funnel(d: Definitions) -> Panel:
     return Panel(
         "gauge",
-        "From send to click",
+        "From attempt to click",
         select(counts(_FUNNEL), COHORT, "having count(*) > 0"),
         d.explain(*_FUNNEL, note="Of mail sent in the range."),
         width=6,

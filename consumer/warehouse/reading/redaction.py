@@ -25,7 +25,8 @@ _NAMES: Final = frozenset(
     diagnostic_pattern dimension
     dimension_group domain enforcement_status event_type expression feedback_id from_domain
     identity identity_account
-    identity_name identity_without_set ip_prefix is_bot_event kind last_message_id machine_rule
+    identity_name identity_without_set ip_prefix is_bot_event judged_by kind last_message_id
+    machine_rule
     message_id metric
     missing_event_types name new_preferences note numerator old_preferences operation origin
     outgoing_ip outgoing_tls_version own_identity paired_event_type part position provider reason
@@ -33,7 +34,7 @@ _NAMES: Final = frozenset(
     region reject_reason remote_mta_ip reporting_mta review_status rule
     sisimai_reasons source source_ip source_tls_version sparkpost_codes state status_pattern
     subscription_source tag_key tag_value template template_name tenant user_agent
-    user_agent_pattern view_name what_changed
+    user_agent_pattern verdict view_name what_changed
     """.split()  # noqa: SIM905 - a list of words
 )
 # What receivers write: nothing of it but its codes, as the rest often quotes the address.
