@@ -17,6 +17,7 @@ from consumer.addresses import parse_address
 from consumer.batch import Batch, BatchBuilder
 from consumer.erasure import Hider
 from consumer.errors import (
+    CommitOutcomeUnknown,
     QueryError,
     SettingsError,
     WarehouseError,
@@ -29,6 +30,7 @@ from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import ended_by_ctrl_c, to_query_fault, translated
 from consumer.warehouse.interruption import Interruption, Running
 from consumer.warehouse.own_sql import apply_own, parse_own
+from consumer.warehouse.pace import FoldPace
 from consumer.warehouse.place import Place
 from consumer.warehouse.reading.own_publication import Admit
 from consumer.warehouse.reading.publication import Publication
@@ -71,6 +73,7 @@ class Warehouse:
         self.alone = Alone()
         self._running = Running()
         self._is_taking_in = False
+        self._fold_pace = FoldPace()
         self._open()
 
     def _open(self) -> None:
@@ -260,27 +263,54 @@ class Warehouse:
                 reader.close()
 
     def change(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried."""
-        with self._lock, self._transactions.on_writer(self._connection, doing):
-            self._standing.identities.forget()
-            return work(self._connection)
+        """Do ``work`` in a transaction of its own; ``doing`` says in faults what was tried.
 
-    def change_beside(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        What many of them changed is folded into the file now and then, in a turn of its own.
+        """
+        with self._lock:
+            began = time.monotonic()
+            with self._transactions.on_writer(self._connection, doing):
+                self._standing.identities.forget()
+                done = work(self._connection)
+            self._fold_pace.note(time.monotonic() - began)
+        if self._fold_pace.is_due:
+            self._fold()
+        return done
+
+    def _fold(self) -> None:
+        """Checkpoint, so that no later one has as much to do; one that a reader hinders can wait."""
+        with self._lock:
+            began = time.monotonic()
+            try:
+                self.checkpoint()
+            except CommitOutcomeUnknown:
+                raise
+            except WarehouseError:
+                pass
+            self._fold_pace.learn(time.monotonic() - began)
+
+    def change_beside(
+        self,
+        doing: str,
+        work: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        interruption: Interruption | None = None,
+    ) -> T:
         """Do the same while batches are written: ``work`` changes nothing that they do.
 
-        The caller is `alone`.
+        The caller is `alone`. ``interruption`` ends it from another thread.
         """
-        interruption = Interruption()
+        asked = interruption or Interruption()
         with (
-            self._running.noted(interruption),
-            self._transactions.beside_writer(doing, interruption) as cursor,
+            self._running.noted(asked),
+            self._transactions.beside_writer(doing, asked) as cursor,
         ):
             return work(cursor)
 
     def enforce(self, rules: Rules) -> None:
         """Judge by other rules what comes in from now on; see `consumer.warehouse.rules.in_force`.
 
-        Where rollups are to be made again for it, that is noted; see `recompute_in_slices`.
+        Where rollups are to be made again for it, that is noted; see `remake_rollups`.
         """
 
         def put(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,8 +15,13 @@ from consumer.resources import sql_folder
 from consumer.warehouse import Warehouse
 from consumer.warehouse.rollups import tables
 from consumer.warehouse.rollups.compaction import compact
-from consumer.warehouse.rollups.folding import fold, recompute
-from consumer.warehouse.rollups.remaking import recompute_in_slices
+from consumer.warehouse.rollups.folding import (
+    enter_corrections,
+    find_corrections,
+    fold,
+    recompute,
+)
+from consumer.warehouse.rollups.remaking import is_pending, note_pending, remake_rollups
 from consumer.warehouse.rules.files import RuleFiles, read_rules
 from consumer.warehouse.rules.rows import ProviderRow
 
@@ -307,14 +312,68 @@ def test_many_deltas_are_folded_by_the_batch_that_brings_them(
     assert [] == desk.faults()
 
 
-def test_recomputing_makes_the_same_rollups_whole_or_for_some_days(desk: "Desk") -> None:
+def test_recomputing_makes_the_same_rollups(desk: "Desk") -> None:
     write_split(desk, to_stream(9, 10), new_random(9), 40)
     expected = rolled(desk)
+    recompute(connection_of(desk.warehouse))
+    assert expected == rolled(desk)
+
+
+@pytest.mark.parametrize("days", [(None, None), (datetime(2026, 3, 3), datetime(2026, 3, 4))])  # noqa: DTZ001
+def test_rollups_lack_nothing_of_what_batches_entered(
+    desk: "Desk", days: tuple[datetime | None, datetime | None]
+) -> None:
+    write_split(desk, to_stream(9, 10), new_random(9), 40)
+    found = list(find_corrections(connection_of(desk.warehouse), *days))
+    assert {rollup.name for rollup in tables.ROLLUPS} == {rollup.name for rollup, _ in found}
+    assert not any(rows.num_rows for _, rows in found)
+
+
+def test_what_rollups_lack_is_entered_later_than_it_was_found_whatever_came_meanwhile(
+    desk: "Desk",
+) -> None:
+    parts = [to_stream(9, count) for count in (8, 12, 16)]
+    desk.write(*parts[0])
     connection = connection_of(desk.warehouse)
-    recompute(connection, datetime(2026, 3, 3), datetime(2026, 3, 4))  # noqa: DTZ001
-    assert expected == rolled(desk)
-    recompute(connection)
-    assert expected == rolled(desk)
+    fold(connection)
+    for rollup in tables.ROLLUPS:
+        columns = ("sends", "outcomes")
+        wrong = ", ".join(f"{name} = {name} + 3" for name in columns)
+        connection.execute(f"update {rollup.table} set {wrong} where {rollup.part}")  # noqa: S608 - our own names
+        connection.execute(f"delete from {rollup.table} where events = 1 and {rollup.part}")  # noqa: S608 - the same
+    desk.write(*parts[1])
+    found = list(find_corrections(connection, None, None))
+    assert all(rows.num_rows for _, rows in found)
+    desk.write(*parts[2])
+    fold(connection)
+    for rollup, rows in found:
+        enter_corrections(connection, rollup, rows)
+    assert [] == desk.faults()
+
+
+def test_making_rollups_again_is_done_once_more_where_it_was_noted_meanwhile(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.rollups.remaking._AT_ONCE", 1)
+    desk.write(*to_stream(9, 20))
+    connection = connection_of(desk.warehouse)
+    fold(connection)
+    wrong = "update rollup_hourly_by_event_time set sends = sends + 1 where sends > 0"
+    connection.execute(wrong)
+    desk.warehouse.change("noting", note_pending)
+    steps = 0
+
+    def spoil() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            desk.warehouse.change("spoiling", lambda writer: writer.execute(wrong))
+            desk.warehouse.change("noting", note_pending)
+
+    remake_rollups(desk.warehouse, spoil)
+    assert steps > 5
+    assert not is_pending(desk.warehouse)
+    assert [] == desk.faults()
 
 
 def test_recomputing_in_stretches_makes_the_same_rollups(
@@ -364,7 +423,7 @@ def test_a_provider_called_as_a_domain_takes_its_mail_out_of_the_one_line(desk: 
     own = ProviderRow(domain="mail.example.net", provider="example.net", has_feedback_loop=False)
     rules = read_rules(sql_folder() / "seeds", RuleFiles())
     desk.warehouse.enforce(replace(rules, providers=[*known, own], digest="other"))
-    recompute_in_slices(desk.warehouse, lambda: None)
+    remake_rollups(desk.warehouse, lambda: None)
     assert {"provider": "example.net"} in desk.rows(LINES.format(axis="cohort_hour"))
     assert [] == desk.faults()
 

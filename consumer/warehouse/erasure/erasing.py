@@ -6,6 +6,7 @@ that are free or no longer valid: they leave when the file is rewritten.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -24,13 +25,17 @@ from consumer.warehouse.erasure.tables import (
     to_condition,
 )
 from consumer.warehouse.hours import near
+from consumer.warehouse.pace import Pace
 
 if TYPE_CHECKING:
     import duckdb
 
     from consumer.warehouse.warehouse import Warehouse
 
-_AT_ONCE: Final = 2_000
+# Whole rows are read, looked into and written anew: few take as long as many of other work.
+_FIRST_ROWS: Final = 1_000
+_LEAST_ROWS: Final = 500
+_MOST_ROWS: Final = 4_000
 _MOST_ROUNDS: Final = 20
 
 OnProgress = Callable[[int, int], None]
@@ -108,58 +113,99 @@ def _erase_events(warehouse: "Warehouse", eraser: Eraser, go_on: Callable[[], No
     sql = f"select event_key, event_at from events where {condition}"
     total = 0
     tried: set[str] = set()
+    pace = Pace(_FIRST_ROWS, _LEAST_ROWS, _MOST_ROWS)
     for _ in range(_MOST_ROUNDS):
         with warehouse.read(sql) as reader:
             found = reader.read_all()
+        # by time: a portion's rows lie near each other, and little is looked through for it
+        found = found.sort_by("event_at")
         keys = [str(key) for key in found["event_key"].to_pylist()]
-        fresh = [number for number, key in enumerate(keys) if key not in tried]
-        if not fresh:
-            break
+        fresh = found.filter(pa.array([key not in tried for key in keys], pa.bool_()))
         tried.update(keys)
-        for start in range(0, len(fresh), _AT_ONCE):
+        if not fresh.num_rows:
+            break
+        start = 0
+        while start < fresh.num_rows:
             go_on()
-            slice_ = found.take(fresh[start : start + _AT_ONCE])
-            changed, renamed = warehouse.change(
-                "erasing rows",
-                lambda connection: _swap_rows(connection, slice_, eraser, warehouse.secret),  # noqa: B023 - called at once
-            )
-            total += changed
-            tried.update(renamed)
+            portion = fresh.slice(start, pace.rows)
+            start += portion.num_rows
+            swap = _Swap(portion, partial(erase_from_rows, eraser=eraser, secret=warehouse.secret))
+            swap.look(warehouse)
+            total += warehouse.change("erasing rows", partial(_timed, swap=swap, pace=pace))
+            tried.update(swap.renamed)
     return total
 
 
-def _swap_rows(
-    connection: "duckdb.DuckDBPyConnection", found: pa.Table, eraser: Eraser, secret: bytes
-) -> tuple[int, list[str]]:
-    """Put the rows without the address in the place of those with it; returns also their keys."""
-    keys = [str(key) for key in found["event_key"].to_pylist()]
-    by_event = near("event_at", found["event_at"].combine_chunks())
-    condition = f"{by_event} and event_key in (select unnest(?::uuid []))"
-    rows = connection.sql(
-        f"select * replace (event_key::varchar as event_key) from events where {condition}",
-        params=[keys],
-    ).to_arrow_table()
-    erased = erase_from_rows(rows, eraser, secret)
-    before, after = rows["event_key"].to_pylist(), erased["event_key"].to_pylist()
-    numbers = [
-        number
-        for number, (old, new) in enumerate(zip(rows.to_pylist(), erased.to_pylist(), strict=True))
-        if old != new
-    ]
-    if not numbers:
-        return 0, []
-    gone = [before[number] for number in numbers]
-    connection.execute(f"delete from events where {condition}", [gone])
-    connection.register("erased", erased.take(numbers))
-    connection.execute("insert into events by name select * from erased")
-    connection.unregister("erased")
-    for old, new in zip(before, after, strict=True):
-        if old != new:
-            for table in ("marks", "waiting", "rare_events"):
-                connection.execute(
-                    f"update {table} set event_key = ?::uuid where event_key = ?::uuid", [new, old]
-                )
-    return len(numbers), after
+def _timed(connection: "duckdb.DuckDBPyConnection", *, swap: "_Swap", pace: Pace) -> int:
+    with pace.timed():
+        return swap.apply(connection)
+
+
+class _Swap:
+    """Puts rows without the address in the place of some with it.
+
+    Args:
+        found: their event_key and event_at.
+        erase: returns rows without it.
+
+    Attributes:
+        renamed: keys of the events by what they say now.
+    """
+
+    def __init__(self, found: pa.Table, erase: Callable[[pa.Table], pa.Table]) -> None:
+        self.renamed: list[str] = []
+        self._keys = [str(key) for key in found["event_key"].to_pylist()]
+        by_event = near("event_at", found["event_at"].combine_chunks())
+        self._condition = f"{by_event} and event_key in (select unnest($1::uuid []))"
+        self._rows_of = (
+            "select * replace (event_key::varchar as event_key) from events "
+            f"where {self._condition} order by event_key"
+        )
+        self._erase = erase
+
+    def look(self, warehouse: "Warehouse") -> None:
+        """Find out by what to replace them; nobody waits for it."""
+        with warehouse.read(self._rows_of, [self._keys]) as reader:
+            self._take(reader.read_all())
+
+    def apply(self, connection: "duckdb.DuckDBPyConnection") -> int:
+        """Replace them as they are now; returns how many changed."""
+        rows = connection.sql(self._rows_of, params=[self._keys]).to_arrow_table()
+        if not rows.equals(self._rows):  # a batch completed or replaced one since
+            self._take(rows)
+        if not self._fresh.num_rows:
+            return 0
+        connection.execute(f"delete from events where {self._condition}", [self._gone])
+        connection.register("erased", self._fresh)
+        connection.execute("insert into events by name select * from erased")
+        connection.unregister("erased")
+        before, after = self._rows["event_key"].to_pylist(), self.renamed
+        renamed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+        if renamed:
+            _rename(connection, *zip(*renamed, strict=True))
+        return self._fresh.num_rows
+
+    def _take(self, rows: pa.Table) -> None:
+        erased = self._erase(rows)
+        pairs = zip(rows.to_pylist(), erased.to_pylist(), strict=True)
+        differing = [number for number, (old, new) in enumerate(pairs) if old != new]
+        self._rows = rows
+        self._fresh = erased.take(pa.array(differing, pa.int64()))
+        self._gone = rows["event_key"].take(pa.array(differing, pa.int64())).to_pylist()
+        self.renamed = erased["event_key"].to_pylist()
+
+
+def _rename(
+    connection: "duckdb.DuckDBPyConnection", old: Sequence[str], new: Sequence[str]
+) -> None:
+    """Let what belongs to an event go on belonging to it; its key is made of what it says."""
+    connection.register("renamed", pa.table({"old": old, "new": new}))
+    for table in ("marks", "waiting", "rare_events"):
+        connection.execute(
+            f"update {table} set event_key = r.new::uuid from renamed as r "
+            f"where {table}.event_key = r.old::uuid"
+        )
+    connection.unregister("renamed")
 
 
 def _keep_quiet(_done: int, _total: int) -> None:

@@ -6,21 +6,18 @@ right too, and `consumer.warehouse.rollups.compaction` makes them one.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from consumer.warehouse.facts import FROZEN, read_instant
 from consumer.warehouse.rollups.tables import (
-    COVERAGE,
     DELTAS,
-    FROM_EVENTS,
     RECOUNTED,
     ROLLUPS,
-    SUMMED,
     TAGS,
     TALLIES,
     Rollup,
@@ -59,38 +56,70 @@ def fold_when_many(connection: duckdb.DuckDBPyConnection) -> None:
         fold(connection)
 
 
-def recompute(
-    connection: duckdb.DuckDBPyConnection,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> None:
+def recompute(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the rollups again from the events, inside the caller's transaction.
 
-    For a change of rules, of the time zone, or after a doubt. ``start`` and ``end`` (UTC, full
-    days of ``report_time_zone``) bound the rows that are made again, each on its own axis; what
-    lies outside stays as it is, as does what was frozen when its events were pruned.
+    For a change of the time zone, of definitions, or after a doubt, while nobody else writes. What
+    was frozen when its events were pruned stays as it is.
     """
     fold(connection)
-    frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
-    if frozen is not None:
-        start = frozen if start is None else max(start, frozen)
+    frozen = _read_frozen(connection)
     for axis, column in (("event", "event_at"), ("cohort", "sent_at")):
         rollups = [rollup for rollup in ROLLUPS if rollup.axis == axis]
         for rollup in rollups:
-            rows = f"{rollup.part} and {rollup.between(start, end)}"
+            rows = f"{rollup.part} and {rollup.between(frozen, None)}"
             connection.execute(f"delete from {rollup.table} where {rows}")
         # a day may begin within an hour
-        first = None if start is None else start.replace(minute=0)
+        first = None if frozen is None else frozen.replace(minute=0)
         for stretch in _to_stretches(connection, column):
-            hours = f"{between(f'{axis}_hour', first, end)} and {stretch}"
+            hours = f"{between(f'{axis}_hour', first, None)} and {stretch}"
             _recount(connection, hours, frozen)
             for rollup in rollups:
                 connection.execute(
                     f"insert into {rollup.table} by name select * "
-                    f"from ({rollup.to_rows_of(RECOUNTED)}) where {rollup.between(start, end)}"
+                    f"from ({rollup.to_rows_of(RECOUNTED)}) where {rollup.between(frozen, None)}"
                 )
     connection.execute("drop table if exists recounted")
     close_crowded(connection, TAGS.table)
+
+
+def find_corrections(
+    connection: duckdb.DuckDBPyConnection, start: datetime | None, end: datetime | None
+) -> Iterator[tuple[Rollup, pa.Table]]:
+    """Yield rows that each rollup lacks to say what a recount of the events says.
+
+    Nothing is changed; all of it is as of the caller's transaction. Rows are to be added up, so
+    that these are right later on too, whatever batches have entered since. ``start`` and ``end``
+    (UTC, where days of ``report_time_zone`` begin) bound the periods, on each axis; what was frozen
+    has no events to recount.
+    """
+    frozen = _read_frozen(connection)
+    if frozen is not None:
+        start = frozen if start is None else max(start, frozen)
+    # a day may begin within an hour
+    first = None if start is None else start.replace(minute=0)
+    for axis in ("event", "cohort"):
+        _recount(connection, between(f"{axis}_hour", first, end), frozen)
+        for rollup in ROLLUPS:
+            if rollup.axis == axis:
+                lacking = _to_lacking(rollup, rollup.to_rows_of(RECOUNTED), start, end)
+                yield rollup, connection.sql(lacking).to_arrow_table()
+    connection.execute("drop table recounted")
+
+
+def enter_corrections(
+    connection: duckdb.DuckDBPyConnection, rollup: Rollup, rows: pa.Table
+) -> None:
+    """Add such rows up, inside the caller's transaction."""
+    connection.register("corrections", rows)
+    value = "daily_tag_value(period_day, tag_key, tag_value)"  # its key may have one line by now
+    replaced = f"replace ({value} as tag_value)" if rollup is TAGS else ""
+    _enter_into(connection, rollup, f"select * {replaced} from corrections")
+    connection.unregister("corrections")
+
+
+def _read_frozen(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    return read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
 
 
 def _recount(connection: duckdb.DuckDBPyConnection, hours: str, frozen: datetime | None) -> None:
@@ -135,22 +164,28 @@ def to_comparisons(frozen: datetime | None) -> list[tuple[str, str]]:
 
 
 def _compare(rollup: Rollup, frozen: datetime | None) -> str:
-    kept = rollup.between(frozen, None)
     # a day may begin within an hour
     first = None if frozen is None else frozen.replace(minute=0, second=0, microsecond=0)
     recounted = rollup.to_rows(recount(between(f"{rollup.axis}_hour", first, None), frozen))
+    return f"select 0, count(*) from ({_to_lacking(rollup, recounted, frozen, None)})"
+
+
+def _to_lacking(
+    rollup: Rollup, recounted: str, start: datetime | None, end: datetime | None
+) -> str:
+    """Give the question for what a rollup's rows lack of those of a recount, a row a key."""
+    kept = rollup.between(start, end)
     names = ", ".join(rollup.keys)
     negative = ", ".join(f"-{name} as {name}" for name in rollup.counted)
+    sums = ", ".join(f"sum({name})::bigint as {name}" for name in rollup.counted)
     differs = " or ".join(f"sum({name}) != 0" for name in rollup.counted)
     return f"""
-        select 0, count(*) from (
-            select {names} from (
-                select {names}, {", ".join(rollup.counted)} from {rollup.table}
-                where {rollup.part}
-                union all by name {rollup.to_rows_of(DELTAS)}
-                union all by name select * replace ({negative}) from ({recounted})
-            ) where {kept} group by {names} having {differs}
-        )
+        select {names}, {sums} from (
+            select * from ({recounted})
+            union all by name
+            select {names}, {negative} from {rollup.table} where {rollup.part} and {kept}
+            union all by name select * replace ({negative}) from ({rollup.to_rows_of(DELTAS)})
+        ) where {kept} group by {names} having {differs}
     """
 
 
@@ -186,43 +221,22 @@ def delete_frozen(connection: duckdb.DuckDBPyConnection, frozen: datetime) -> No
         )
 
 
-@contextmanager
-def restated(connection: duckdb.DuckDBPyConnection, events: str) -> Iterator[None]:
-    """Enter how events count after the body otherwise than before, in the caller's transaction.
-
-    ``events`` is a condition on ``event_outcomes as o``, of all events whose counts may change.
-    """
-    question = f"{FROM_EVENTS} where {events}"
-    connection.execute(f"create or replace temp table counted_before as {question}")
-    yield
-    connection.execute(f"create or replace temp table counted_after as {question}")
-    negative = ", ".join(f"-{name} as {name}" for name in SUMMED)
-    connection.execute(
-        f"""
-        create or replace temp table differing as
-        (from counted_after except all from counted_before)
-        union all by name
-        select * replace ({negative})
-        from (from counted_before except all from counted_after)
-        """
-    )
-    _enter(connection, lambda rollup: rollup.to_rows("from differing"))
-    for table in ("counted_before", "counted_after", "differing"):
-        connection.execute(f"drop table {table}")
-
-
 def _enter(connection: duckdb.DuckDBPyConnection, to_rows: Callable[[Rollup], str]) -> None:
-    """Add rows up into every rollup; what is published stays compact, as every rate asks for it."""
-    for rollup in TALLIES:
-        connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
-        connection.execute(f"insert into {rollup.table} by name from entering")
+    """Add rows up into every rollup."""
+    for rollup in ROLLUPS:
+        _enter_into(connection, rollup, to_rows(rollup))
+
+
+def _enter_into(connection: duckdb.DuckDBPyConnection, rollup: Rollup, rows: str) -> None:
+    """Add rows up; what is published stays compact, as every rate asks for it."""
+    connection.execute(f"create or replace temp table entering as {rows}")
+    connection.execute(f"insert into {rollup.table} by name from entering")
+    if rollup in TALLIES:
         connection.execute(_NOTE_FOLD.format(table=rollup.table))
         if rollup is TAGS:
             close_crowded(connection, "entering")
-    for rollup in COVERAGE:
-        connection.execute(f"create or replace temp table entering as {to_rows(rollup)}")
+    else:
         days = "axis_day in (select axis_day from entering)"
-        connection.execute(f"insert into {rollup.table} by name from entering")
         connection.execute(f"create or replace temp table compacted as {rollup.to_compacted(days)}")
         connection.execute(f"delete from {rollup.table} where {rollup.part} and {days}")
         connection.execute(f"insert into {rollup.table} by name from compacted")

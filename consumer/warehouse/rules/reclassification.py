@@ -2,9 +2,9 @@
 
 Some messages a transaction: all that depends on each other, marks included, is of one message.
 They are found by hours of sending while others write, and changed in portions small enough that a
-batch waits a fraction of a second for its turn. Rollups get the differences in the same
-transaction, so that figures are those of the events at any moment, half-way through too; what was
-frozen when its events were pruned stays.
+batch waits a fraction of a second for its turn. Rollups are made again at the end: what that takes
+is planning and counting, which nobody waits for there; until then figures are mostly those of the
+rules before, and the warehouse notes it.
 """
 
 import time
@@ -19,10 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.resources import sql_folder
-from consumer.warehouse.facts import FROZEN, put_fact, read_instant
+from consumer.warehouse.facts import put_fact
 from consumer.warehouse.pace import Pace
-from consumer.warehouse.rollups.folding import restated
-from consumer.warehouse.rollups.remaking import recompute_in_slices
+from consumer.warehouse.rollups.remaking import note_pending, remake_rollups
 from consumer.warehouse.rules.files import read_rules
 from consumer.warehouse.rules.in_force import JUDGED_BY
 from consumer.warehouse.rules.verdicts import Verdicts, to_within
@@ -121,11 +120,11 @@ def reclassify(
 
     1. Read the rules; a fault changes nothing.
     2. Put them into force: what comes in from here on is judged by them.
-    3. Make the rollups again, some days at a time, where they say more of other providers now.
-    4. Find the rows that they judge differently, a stretch at a time, and change them in portions.
+    3. Find the rows that they judge differently, a stretch at a time, and change them in portions.
+    4. Make the rollups again where events count otherwise now; see `remake_rollups`.
     5. Note by which rules all of history is judged now.
 
-    Cut off anywhere, figures are right for the verdicts that are there, and the next time goes on.
+    Cut off anywhere, the next time goes on.
 
     Args:
         warehouse: open; its options name the user's files.
@@ -143,12 +142,10 @@ def reclassify(
     stretches = list(_find_stretches(warehouse))
     total = sum(events for _, _, events in stretches)
     tell = on_progress or (lambda _done, _total: None)
-    if not is_dry_run:
-        recompute_in_slices(warehouse, lambda: tell(0, total))  # 3
     counted: Counter[tuple[str, str | None, str | None]] = Counter()
     pace = Pace()
     done = 0
-    for start, end, events in stretches:  # 4
+    for start, end, events in stretches:  # 3
         tell(done, total)
         changed = verdicts.find_changed(start, end)
         for column, rows in changed.items():
@@ -162,6 +159,7 @@ def reclassify(
             )
         done += events
     if not is_dry_run:
+        remake_rollups(warehouse, lambda: tell(done, total))  # 4
         warehouse.change(  # 5
             "noting the rules",
             lambda connection: put_fact(connection, JUDGED_BY, rules.digest),
@@ -227,28 +225,9 @@ def _change(
     end: datetime,
     pace: Pace,
 ) -> None:
-    """Give the rows their verdicts, their groups' marks to whom they belong, and rollups both."""
+    """Give the rows their verdicts, and their groups' marks to whom they belong."""
     with pace.timed():
-        _restate(connection, changed, start, end)
-
-
-def _restate(
-    connection: "duckdb.DuckDBPyConnection",
-    changed: dict[str, pa.Table],
-    start: datetime,
-    end: datetime,
-) -> None:
-    frozen = read_instant(value for (value,) in connection.execute(FROZEN).fetchall())
-    messages = pa.concat_tables([rows.select(["message_id"]) for rows in changed.values()])
-    connection.register("changed_messages", messages)
-    counted = [
-        f"o.cohort_hour >= timestamp '{start.replace(minute=0, second=0)}'",
-        f"o.cohort_hour < timestamp '{end}'",
-        to_within("o", start, end),
-        "o.message_id in (select message_id from changed_messages)",
-        *([f"o.sent_at >= timestamp '{frozen}'"] if frozen is not None else []),
-    ]
-    with restated(connection, " and ".join(counted)):
+        note_pending(connection)
         for column, rows in changed.items():
             if rows.num_rows:
                 connection.register("changed", rows)
@@ -259,7 +238,6 @@ def _restate(
                 if column == "machine_rule":
                     _move_marks(connection, start, end)
                 connection.unregister("changed")
-    connection.unregister("changed_messages")
 
 
 def _move_marks(connection: "duckdb.DuckDBPyConnection", start: datetime, end: datetime) -> None:
