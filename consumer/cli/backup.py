@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.progress import show_progress
 
@@ -22,7 +23,10 @@ def backup(folder: Path, is_json: bool, config: Path | None, warehouse: Path | N
     """
     with opened(config, warehouse, create=False) as access:
         click.echo(f"backing up {access.estimates().backup}", err=True)
-        with show_progress("backing up") as on_progress:
+        with (
+            told_on_ctrl_c(lambda: "nothing is left of the backup"),
+            show_progress("backing up") as on_progress,
+        ):
             result = access.back_up(folder, on_progress=on_progress)
     if is_json:
         click.echo(json.dumps(asdict(result)))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import click
+
 _ASK_SECS: Final = 0.1
 
 
@@ -41,3 +43,13 @@ def ctrl_c_ends(interrupt: Callable[[], bool]) -> Iterator[None]:
         telling.close()
         listener.join()
         hearing.close()
+
+
+@contextmanager
+def told_on_ctrl_c(say: Callable[[], str]) -> Iterator[None]:
+    """Say on stderr, when Ctrl-C ends the body, what it did and what it did not."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"broken off: {say()}", err=True)
+        raise

@@ -4,10 +4,12 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
 from consumer.addresses import normalise
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import to_safe_text
 from consumer.cli.progress import show_progress
@@ -17,6 +19,11 @@ from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.erasure.erasing import ErasureResult
 from consumer.warehouse.estimates import Estimate
 from consumer.warehouse.place import Place
+
+_BROKEN_OFF: Final = (
+    "what comes in from now on is stored under the token; of what is there, some may still have "
+    "the address. Give the command again to finish it"
+)
 
 
 @click.command()
@@ -46,7 +53,7 @@ def erase(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     failed: WarehouseError | None = None
     with opened(config, warehouse, create=False) as access:
         place = Place(access.path)
-        with show_progress("erasing") as on_progress:
+        with told_on_ctrl_c(lambda: _BROKEN_OFF), show_progress("erasing") as on_progress:
             result = access.erase(address, on_progress=on_progress)
         estimate = access.estimates().rewrite
         if is_now:

@@ -9,7 +9,9 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -25,3 +27,14 @@ def show_progress(doing: str, *, counts_bytes: bool = True) -> Iterator[Callable
     with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
         task = progress.add_task(doing, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def show_elapsed(doing: str) -> Iterator[None]:
+    """Show how long work takes that cannot say how far it is: one statement of the user's own."""
+    console = Console(stderr=True)
+    columns = (TextColumn(doing), SpinnerColumn(), TimeElapsedColumn())
+    is_off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_off) as progress:
+        progress.add_task(doing, total=None)
+        yield

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.progress import show_progress
 from consumer.door.access import to_retention
@@ -32,6 +33,7 @@ def prune(is_dry_run: bool, is_json: bool, config: Path | None, warehouse: Path 
         )
     with (
         opened(config, warehouse, create=False) as access,
+        told_on_ctrl_c(lambda: "what went is gone, the rest as it was; give it again for that"),
         show_progress("pruning", counts_bytes=False) as on_progress,
     ):
         result = access.prune(retention, is_dry_run=is_dry_run, on_progress=on_progress)

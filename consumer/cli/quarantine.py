@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import (
     iterate_rows,
@@ -17,6 +18,7 @@ from consumer.cli.output import (
     to_safe_text,
     write_json,
 )
+from consumer.cli.progress import show_progress
 from consumer.door.access import Access
 from consumer.errors import UsageError
 from consumer.replay import replay
@@ -121,7 +123,19 @@ def drop(
         what = "everything in quarantine" if names is None else _count(names)
         if not yes:
             click.confirm(f"Drop {what} for good?", abort=True)
-        dropped = access.drop_quarantined(names)
+        done, total = 0, None if names is None else len(names)
+
+        def note(dropped: int, of: int) -> None:
+            nonlocal done, total
+            done, total = dropped, of
+            on_progress(dropped, of)
+
+        def say() -> str:
+            of = "" if total is None else f" of {total}"
+            return f"{done}{of} or more are dropped, the others are as they were; give it again"
+
+        with told_on_ctrl_c(say), show_progress("dropping", counts_bytes=False) as on_progress:
+            dropped = access.drop_quarantined(names, on_progress=note)
     click.echo(f"{dropped} dropped")
 
 

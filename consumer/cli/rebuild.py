@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened, tell_recovery
 from consumer.cli.output import open_console, print_table
 from consumer.cli.progress import show_progress
@@ -79,6 +80,7 @@ def verify(is_json: bool, config: Path | None, warehouse: Path | None) -> None:
     """Hold ledger, rows, marks and archive against each other; fails when two differ."""
     with (
         opened(config, warehouse, create=False) as access,
+        told_on_ctrl_c(lambda: "nothing was changed"),
         show_progress("verifying", counts_bytes=False) as on_progress,
     ):
         findings = access.verify(on_progress=on_progress)

@@ -3,12 +3,19 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import as_json, configured, opened
 from consumer.cli.output import open_console, print_table, to_safe_text
 from consumer.cli.progress import show_progress
+
+_BROKEN_OFF: Final = (
+    "new events go by the rules as they are now, and some of those that are there. Give the "
+    "command again to finish it: until then figures may be those of the rules before"
+)
 
 
 @click.command()
@@ -22,12 +29,13 @@ def reclassify(
 
     Says whose mailbox, which opens and clicks are a machine's and what bounces are about. Rules
     apply to new events from the start that reads them, and to those already there by this. Figures
-    are right throughout; interrupted, it goes on when given again. A running worker reads the
+    go over to them at its end. Interrupted, it is to be given again. A running worker reads the
     files of its own settings. With classification.mx_lookups, DNS is asked first about domains
     that are in no file.
     """
     with (
         opened(config, warehouse, create=False, takes_rules=not is_dry_run) as access,
+        told_on_ctrl_c(lambda: "nothing was changed" if is_dry_run else _BROKEN_OFF),
         show_progress("reclassifying", counts_bytes=False) as on_progress,
     ):
         result = access.reclassify(is_dry_run=is_dry_run, on_progress=on_progress)

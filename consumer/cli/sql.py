@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.ctrl_c import told_on_ctrl_c
 from consumer.cli.options import configured, opened
 from consumer.cli.output import WRITERS, iterate_rows, open_console, print_table, to_safe_text
+from consumer.cli.progress import show_elapsed
 from consumer.cli.row_files import SHAPES, require_free, to_shape, write_rows
 from consumer.errors import UsageError
 
@@ -59,8 +61,13 @@ def sql(  # noqa: PLR0913, PLR0917 - a parameter an option, as click has it
     if is_write:
         if out is not None:
             raise UsageError("--write gives no rows, so there is nothing for --out")
-        with opened(config, warehouse, create=False) as access:
-            click.echo(f"done: my.{to_safe_text(access.change_own(query))}")
+        with (
+            opened(config, warehouse, create=False) as access,
+            told_on_ctrl_c(lambda: "nothing was made, changed or dropped"),
+            show_elapsed("working"),
+        ):
+            name = access.change_own(query)
+        click.echo(f"done: my.{to_safe_text(name)}")
         return
     if out is not None:
         _write_file(query, out, shape, is_forced, config, warehouse)

@@ -82,7 +82,12 @@ class Access(Protocol):
         """Commit a batch whole; ``replaces`` leave quarantine in the same transaction."""
         ...
 
-    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+    def drop_quarantined(
+        self,
+        sha256s: Collection[str] | None,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
         """Forget payloads in quarantine, all of them for None; returns how many went."""
         ...
 
@@ -197,13 +202,18 @@ class OpenedWarehouse:
             settled = self._warehouse.result_of(batch.batch_id)
             return settled or self._warehouse.write(batch, replaces=replaces)
 
-    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+    def drop_quarantined(
+        self,
+        sha256s: Collection[str] | None,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
         """Forget payloads in quarantine."""
-        return self._warehouse.drop_quarantined(sha256s)
+        return self._warehouse.drop_quarantined(sha256s, on_progress=on_progress)
 
-    def change_own(self, sql: str, *, interruption: Interruption | None = None) -> str:
-        """Make or drop something in the schema `my`; ``interruption`` may end it."""
-        return self._warehouse.change_own(sql, interruption=interruption)
+    def change_own(self, sql: str) -> str:
+        """Make or drop something in the schema `my`."""
+        return self._warehouse.change_own(sql)
 
     def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
         """Lay ledger, rows, marks and archive against each other."""

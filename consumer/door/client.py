@@ -29,11 +29,14 @@ from consumer.warehouse.retention import PruneResult, Retention
 from consumer.warehouse.rules.reclassification import Change, Reclassification
 from consumer.warehouse.ses_suppressions import Listed
 
-PROTOCOL = 4
+PROTOCOL = 5
+# Which one a client speaks: each request says it.
+PROTOCOL_HEADER = "Duckpost-Protocol"
 CONNECT_SECS = 5.0
 SLICE_ROWS = 5_000  # the worker's own batches wait for one of these at most
 
 _LOOK_SECS = 0.2
+_MOST_ABOUT_BYTES = 64 * 1024
 _BUSY = (http.client.REQUEST_TIMEOUT, http.client.SERVICE_UNAVAILABLE)
 
 OnProgress = Callable[[int, int], None]
@@ -84,13 +87,15 @@ class DoorClient:
         owner = self._socket_path.stat().st_uid
         if owner != os.getuid():
             raise WarehouseError(f"{self._socket_path} belongs to user {owner}, not to you")
-        about = self._exchange("GET", "/v1/about")
-        self.pid: int = about["pid"]
+        about = self._ask_about()
         if about.get("protocol") != PROTOCOL:
             raise WarehouseError(
-                f"the worker of {path} (PID {self.pid}) is of another version of duckpost than "
-                "this command. Restart the worker after an upgrade, or use the duckpost it runs."
+                f"the worker of {path} (PID {about.get('pid', 'unknown')}) is of another version "
+                f"of duckpost than this command: it speaks protocol {about.get('protocol', '?')}, "
+                f"this one {PROTOCOL}. Restart the worker after an upgrade, or use the duckpost it "
+                "runs."
             )
+        self.pid: int = about["pid"]
         self.secret = bytes.fromhex(about["secret"])
         self.store_subject: bool = about["store_subject"]
         self.archive: bool = about["archive"]
@@ -119,12 +124,13 @@ class DoorClient:
         answer = self._ask("POST", "/v1/write", b"\n".join([head, batch.to_bytes()]))
         return WriteResult(**{**answer, "batch_id": uuid.UUID(answer["batch_id"])})
 
-    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+    def drop_quarantined(
+        self, sha256s: Collection[str] | None, *, on_progress: OnProgress | None = None
+    ) -> int:
         """Have the worker forget payloads in quarantine, all of them for None."""
         listed = None if sha256s is None else sorted(sha256s)
-        answer = self._ask("POST", "/v1/quarantine/drop", json.dumps({"sha256s": listed}).encode())
-        dropped: int = answer["dropped"]
-        return dropped
+        answer = self._follow("/v1/quarantine/drop", {"sha256s": listed}, on_progress)
+        return int(answer["dropped"])
 
     def change_own(self, sql: str) -> str:
         """Have the worker make or drop something in the schema `my`."""
@@ -209,6 +215,23 @@ class DoorClient:
     def close(self) -> None:
         """Nothing is kept open between calls."""
 
+    def _ask_about(self) -> dict[str, Any]:
+        """Return what the worker says of itself, nothing where it does not know the question."""
+        connection = _UnixConnection(self._socket_path)
+        try:
+            connection.request("GET", "/v1/about", headers={PROTOCOL_HEADER: str(PROTOCOL)})
+            response = connection.getresponse()
+            if response.status in _BUSY:
+                raise _to_error(response)
+            told = json.loads(response.read(_MOST_ABOUT_BYTES))
+        except ValueError:
+            return {}
+        except http.client.HTTPException as error:
+            raise self._went_away("/v1/about") from error
+        finally:
+            connection.close()
+        return told if isinstance(told, dict) else {}
+
     def _ask(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
         """Ask the worker that answered at the start; by now it may be gone."""
         try:
@@ -259,7 +282,7 @@ class DoorClient:
     def _request(
         self, connection: _UnixConnection, method: str, path: str, body: bytes
     ) -> http.client.HTTPResponse:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers={PROTOCOL_HEADER: str(PROTOCOL)})
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise _to_error(response)

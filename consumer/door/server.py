@@ -19,20 +19,28 @@ from typing import IO, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consumer.batch import Batch
 from consumer.door.access import OpenedWarehouse
-from consumer.door.bodies import LIMITS, MAX_WRITE_BYTES, received
-from consumer.door.client import PROTOCOL, short_address
+from consumer.door.bodies import LIMITS, MAX_QUERY_BYTES, MAX_WRITE_BYTES, received
+from consumer.door.client import PROTOCOL, PROTOCOL_HEADER, short_address
 from consumer.door.query import Query
 from consumer.door.work import OnProgress, PatientStream, stream_work
-from consumer.errors import CommitOutcomeUnknown, DuckpostError, QueryError, UsageError
+from consumer.errors import (
+    CommitOutcomeUnknown,
+    DuckpostError,
+    QueryError,
+    UsageError,
+    WarehouseError,
+)
 from consumer.listener import Listener
 from consumer.sources.http_protocol import make_protocol
-from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.reconciliations import Reconciliation
 from consumer.warehouse.retention import Retention
 from consumer.warehouse.ses_suppressions import Listed
@@ -41,6 +49,7 @@ MOST_READERS = 4  # readers and the writer share DuckDB's memory limit
 READER_WAIT_SECS = 30.0
 MOST_WRITERS = 2  # batches held in memory at once; one is committed while the next is read
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
+_MOST_SHOWN = 40  # of what a stranger says
 
 
 def bind(path: Path) -> socket.socket:
@@ -103,8 +112,28 @@ def to_app(
             ValueError: _answer_misuse,
             KeyError: _answer_misuse,
             ClientDisconnect: _hang_up,
+            HTTPStatus.NOT_FOUND: _refuse_unknown,
         },
+        middleware=[Middleware(_OneVersion)],
     )
+
+
+class _OneVersion:
+    """Refuses what a client of another version asks, before any of it is read.
+
+    Only what a worker is may be asked by all of them: it says by which protocol it goes.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/v1/about":
+            spoken = Headers(scope=scope).get(PROTOCOL_HEADER, "an older one")
+            if spoken != str(PROTOCOL):
+                await _refuse_version(spoken[:_MOST_SHOWN])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _Door:
@@ -154,19 +183,20 @@ class _Door:
         return JSONResponse(result)
 
     async def drop(self, request: Request) -> Response:
-        async with self._turn_to_write(request) as body:
-            asked = json.load(body)
-            dropped = await run_in_threadpool(self._opened.drop_quarantined, asked["sha256s"])
-        return JSONResponse({"dropped": dropped})
+        sha256s = (await self._receive(request, most_bytes=MAX_WRITE_BYTES))["sha256s"]
+
+        def work(on_progress: OnProgress) -> dict[str, Any]:
+            return {"dropped": self._opened.drop_quarantined(sha256s, on_progress=on_progress)}
+
+        return stream_work(work, on_fault=self._note_fault)
 
     async def change_own(self, request: Request) -> Response:
         sql = (await self._receive(request))["sql"]
-        interruption = Interruption()
 
         def work(_on_progress: OnProgress) -> dict[str, Any]:
-            return {"name": self._opened.change_own(sql, interruption=interruption)}
+            return {"name": self._opened.change_own(sql)}
 
-        return stream_work(work, on_fault=self._note_fault, interruption=interruption)
+        return stream_work(work, on_fault=self._note_fault)
 
     async def verify(self, _request: Request) -> Response:
         def work(on_progress: OnProgress) -> dict[str, Any]:
@@ -247,8 +277,11 @@ class _Door:
         self._on_rewrite()
         return JSONResponse({})
 
-    async def _receive(self, request: Request) -> dict[str, Any]:
-        async with received(request, self._opened.path.parent) as body:
+    async def _receive(
+        self, request: Request, *, most_bytes: int = MAX_QUERY_BYTES
+    ) -> dict[str, Any]:
+        folder = self._opened.path.parent
+        async with received(request, folder, most_bytes=most_bytes) as body:
             asked: dict[str, Any] = json.load(body)
         return asked
 
@@ -273,6 +306,25 @@ def _write(opened: OpenedWarehouse, body: IO[bytes]) -> dict[str, object]:
     replaces = json.loads(body.readline())["replaces"]
     result = opened.write(Batch.from_bytes(body.read()), replaces=replaces)
     return {**asdict(result), "batch_id": str(result.batch_id)}
+
+
+def _refuse_version(spoken: str) -> Response:
+    message = (
+        f"this command is of another version of duckpost than the worker (PID {os.getpid()}): it "
+        f"speaks protocol {spoken}, the worker {PROTOCOL}. Restart the worker after an upgrade, or "
+        "use the duckpost it runs."
+    )
+    fault = {"kind": WarehouseError.__name__, "message": message}
+    return JSONResponse(fault, status_code=HTTPStatus.UPGRADE_REQUIRED)
+
+
+async def _refuse_unknown(request: Request, _error: Exception) -> Response:
+    fault = {
+        "kind": WarehouseError.__name__,
+        "message": f"the worker does not know {request.url.path[:_MOST_SHOWN]}: it is of another "
+        "version of duckpost than this command",
+    }
+    return JSONResponse(fault, status_code=HTTPStatus.NOT_FOUND)
 
 
 async def _hang_up(_request: Request, _error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 A line is ``{"done": 5, "total": 9}``, or ``{}`` to show that it goes on, and last
 ``{"result": …}`` or ``{"fault": {"kind": …, "message": …}}``. A client that goes away, by Ctrl-C
-or for good, cancels the work at its next step.
+or for good, ends the statement that runs, and the work at its next step.
 """
 
 import asyncio
@@ -54,13 +54,9 @@ def stream_work(
     work: Callable[[OnProgress], dict[str, Any]],
     *,
     on_fault: Callable[[DuckpostError], None],
-    interruption: Interruption | None = None,
 ) -> StreamingResponse:
-    """Answer with the progress and the result of ``work``, which runs on a thread of its own.
-
-    ``interruption`` ends what has no steps: one long statement of DuckDB's.
-    """
-    told = _Work(work, on_fault, interruption).tell()
+    """Answer with the progress and the result of ``work``, which runs on a thread of its own."""
+    told = _Work(work, on_fault).tell()
     return PatientStream(told, media_type="application/x-ndjson")
 
 
@@ -71,11 +67,10 @@ class _Work:
         self,
         work: Callable[[OnProgress], dict[str, Any]],
         on_fault: Callable[[DuckpostError], None],
-        interruption: Interruption | None,
     ) -> None:
         self._work = work
         self._on_fault = on_fault
-        self._interruption = interruption
+        self._interruption = Interruption()
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue(maxsize=1)
         self._is_cancelled = threading.Event()
 
@@ -90,9 +85,8 @@ class _Work:
                 yield json.dumps(line).encode() + b"\n"
         finally:
             self._is_cancelled.set()
-            if self._interruption is not None:
-                ending = [thread, self._interruption]
-                threading.Thread(target=_interrupt, args=ending, daemon=True).start()
+            ending = [thread, self._interruption]
+            threading.Thread(target=_interrupt, args=ending, daemon=True).start()
 
     def _next(self) -> dict[str, Any]:
         try:
@@ -108,7 +102,8 @@ class _Work:
 
     def _run(self) -> None:
         try:
-            last = {"result": self._work(self._note)}
+            with self._interruption.governing():
+                last = {"result": self._work(self._note)}
         except _Cancelled:
             return
         except DuckpostError as error:

@@ -92,6 +92,7 @@ def back_up(
             copied.add(place.key, copy.key)
             for file in list_files(place.archive):
                 copied.add(file, copy.archive / file.name)
+            copier.await_ready()
             # 3
             with warehouse.held():
                 paused_at = time.monotonic()
@@ -203,6 +204,11 @@ class _Copier:
     def __exit__(self, *_: object) -> None:
         with self._child:
             self._child.kill()
+
+    def await_ready(self) -> None:
+        """Wait until it takes orders: a loaded machine takes seconds to start a process."""
+        assert self._child.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+        self._child.stdout.readline()
 
     def copy(self, source: Path, target: Path, on_bytes: Callable[[int], None]) -> None:
         orders, told = self._child.stdin, self._child.stdout

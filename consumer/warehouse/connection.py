@@ -24,6 +24,10 @@ from consumer.warehouse.schema import Upgrade, find_pending, migrate, refresh
 # A checkpoint rewrites live blocks: rare ones, of much at once, are the safest.
 _CHECKPOINT_THRESHOLD: Final = "64MB"
 _LEAST_SPILL_MIB: Final = 64
+# What deletes thinned is written anew, three stretches of 122,880 rows as two, while everybody
+# waits: one such task a checkpoint takes most of a second on a loaded machine, DuckDB's own bound
+# is a hundred. The next checkpoints do the rest.
+_MERGES_AT_ONCE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ def open_file(place: Place, options: WarehouseOptions, file: Path) -> duckdb.Duc
             "temp_directory": place.spill.as_posix(),
             "max_temp_directory_size": f"{_to_spill_mib(place, options)}MiB",
             "checkpoint_threshold": _CHECKPOINT_THRESHOLD,
+            "max_vacuum_tasks": _MERGES_AT_ONCE,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

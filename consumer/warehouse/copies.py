@@ -68,8 +68,9 @@ def copy_as_told() -> None:
     """Copy what lines of JSON on standard input name, ``["source", "target"]``.
 
     Each is answered with the bytes of every piece and then ``null``, or with a text that says what
-    was wrong.
+    was wrong. A ``null`` before all of them says that it is ready.
     """
+    _tell(None)
     for line in sys.stdin:
         source, target = json.loads(line)
         try:

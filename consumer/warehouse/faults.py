@@ -1,9 +1,12 @@
 """DuckDB's exceptions as duckpost's, at the edge of the room."""
 
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import duckdb
 
@@ -79,6 +82,25 @@ def ended_by_ctrl_c() -> Iterator[None]:
         if str(error) != "Query interrupted":
             raise
         raise KeyboardInterrupt from error
+
+
+@contextmanager
+def ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the body: a COMMIT that is broken off has an unknown outcome.
+
+    DuckDB's client looks at signals while it waits for a statement, on the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        if heard and callable(before):
+            before(*heard[0])
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 import duckdb
 
@@ -10,12 +12,21 @@ from consumer.errors import QueryError
 
 
 class Interruption:
-    """Ends one cursor's work; once asked for, every statement of it ends with `QueryError`."""
+    """Ends a piece of work; once asked for, every statement of it ends with `QueryError`."""
 
     def __init__(self) -> None:
-        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._lock = threading.Lock()
         self._is_asked = False
+
+    @contextmanager
+    def governing(self) -> Iterator[None]:
+        """Be about every cursor that this thread reads with in the body."""
+        before = _GOVERNING.set(self)
+        try:
+            yield
+        finally:
+            _GOVERNING.reset(before)
 
     @contextmanager
     def watch(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
@@ -25,12 +36,12 @@ class Interruption:
         """
         with self._lock:
             self._refuse_asked()
-            self._cursor = cursor
+            self._cursors.append(cursor)
         try:
             yield
         finally:
             with self._lock:
-                self._cursor = None
+                self._cursors.remove(cursor)
 
     def refuse_asked(self) -> None:
         """Raise `QueryError` once it was asked for: there is no use in beginning."""
@@ -44,13 +55,21 @@ class Interruption:
         """
         with self._lock:
             self._is_asked = True
-            if self._cursor is not None:
-                self._cursor.interrupt()
-            return self._cursor is not None
+            for cursor in self._cursors:
+                cursor.interrupt()
+            return bool(self._cursors)
 
     def _refuse_asked(self) -> None:
         if self._is_asked:
             raise QueryError("interrupted before it began")
+
+
+_GOVERNING: Final[ContextVar[Interruption | None]] = ContextVar("governing", default=None)
+
+
+def governing() -> Interruption:
+    """Return what ends this thread's work; of its own where nobody said."""
+    return _GOVERNING.get() or Interruption()
 
 
 class Running:

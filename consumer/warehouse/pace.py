@@ -74,7 +74,5 @@ class FoldPace:
     def learn(self, secs: float) -> None:
         """Take in how long folding took, and begin anew."""
         fitting = self._changing_secs * AIM_SECS / max(secs, 0.001)
-        self._due_secs = max(
-            _LEAST_DUE_SECS, min(_MOST_DUE_SECS, fitting, self._due_secs * 3 / 2)
-        )
+        self._due_secs = max(_LEAST_DUE_SECS, min(_MOST_DUE_SECS, fitting, self._due_secs * 3 / 2))
         self._changing_secs = 0.0

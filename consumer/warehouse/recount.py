@@ -280,6 +280,7 @@ def _verify_archive(warehouse: Warehouse, steps: _Steps) -> Iterator[Finding]:
     for file in list_files(folder):
         steps.take()
         for found in read_file(file):
+            steps.go_on()
             if isinstance(found, Torn):
                 torn += 1
                 note = f"{found.file} from byte {found.offset}: {found.reason}"

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from consumer.errors import CommitOutcomeUnknown, WarehouseDamaged
-from consumer.warehouse.faults import translated
+from consumer.warehouse.faults import ctrl_c_waits, translated
 from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.memory import Memory
 from consumer.warehouse.place import Place
@@ -97,7 +97,8 @@ class Transactions:
 
     def _commit(self, connection: duckdb.DuckDBPyConnection, doing: str) -> None:
         try:
-            connection.execute("commit")
+            with ctrl_c_waits():
+                connection.execute("commit")
         except duckdb.Error as error:
             # Rolling back and going on in this instance doubled and lost rows of other batches.
             self.lost = CommitOutcomeUnknown(
@@ -118,7 +119,8 @@ class Transactions:
     def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
             self._memory.make_room_to_commit()
-            connection.execute("rollback")
+            with ctrl_c_waits():
+                connection.execute("rollback")
         except duckdb.Error as error:
             self.lost = CommitOutcomeUnknown(f"the warehouse cannot roll back: {error}")
         else:

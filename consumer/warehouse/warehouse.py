@@ -28,7 +28,7 @@ from consumer.warehouse.archive import Archive, Segment
 from consumer.warehouse.connection import WarehouseOptions, connect
 from consumer.warehouse.erased import ErasedList
 from consumer.warehouse.faults import ended_by_ctrl_c, to_query_fault, translated
-from consumer.warehouse.interruption import Interruption, Running
+from consumer.warehouse.interruption import Interruption, Running, governing
 from consumer.warehouse.own_sql import apply_own, parse_own
 from consumer.warehouse.pace import FoldPace
 from consumer.warehouse.place import Place
@@ -59,7 +59,7 @@ _HELD = """
 select sha256 from quarantine
 where $1::varchar [] is null or sha256 in (select unnest($1::varchar []))
 """
-_DROPPED = 5_000
+_DROPPED = 1_000
 _READABLE = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -176,20 +176,31 @@ class Warehouse:
         finally:
             self._is_taking_in = False
 
-    def drop_quarantined(self, sha256s: Collection[str] | None) -> int:
+    def drop_quarantined(
+        self,
+        sha256s: Collection[str] | None,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> int:
         """Delete quarantined payloads, all for None, noted in the ledger; returns how many.
 
-        Some thousand at a time: batches are written in between.
+        Some thousand at a time: batches are written in between. ``on_progress`` gets payloads done
+        and in all; what it raises ends the work between two portions.
         """
         named = [None if sha256s is None else list(sha256s)]
         with self.read(_HELD, named) as reader:
             asked = [str(sha256) for sha256 in reader.read_all()["sha256"].to_pylist()]
-        slices = (asked[start : start + _DROPPED] for start in range(0, len(asked), _DROPPED))
-        return sum(self._drop(slice_) for slice_ in slices)
+        dropped = 0
+        for start in range(0, len(asked), _DROPPED):
+            if on_progress is not None:
+                on_progress(dropped, len(asked))
+            dropped += self._drop(asked[start : start + _DROPPED])
+        return dropped
 
     def _drop(self, sha256s: list[str]) -> int:
         with self._lock:
-            held = self._connection.execute(_HELD, [sha256s]).fetchall()
+            with translated("dropping from quarantine"):
+                held = self._connection.execute(_HELD, [sha256s]).fetchall()
             if held:
                 batch = BatchBuilder("quarantine drop", self.secret, archive=False).finish()
                 names = [sha256 for (sha256,) in held]
@@ -206,7 +217,7 @@ class Warehouse:
 
         Raises `QueryError` for any other statement, for what DuckDB refuses, and when interrupted.
         """
-        asked = interruption or Interruption()
+        asked = interruption or governing()
         with (
             self._running.noted(asked),
             self.alone(asked.refuse_asked),
@@ -245,7 +256,7 @@ class Warehouse:
             cursor = self._connection.cursor()
         except duckdb.Error as error:
             raise QueryError(f"the warehouse is closed: {error}") from error
-        asked = interruption or Interruption()
+        asked = interruption or governing()
         with closing(cursor), self._running.noted(asked), asked.watch(cursor):
             try:
                 _refuse_all_but_reading(cursor, sql)
@@ -278,7 +289,7 @@ class Warehouse:
         return done
 
     def _fold(self) -> None:
-        """Checkpoint, so that no later one has as much to do; one that a reader hinders can wait."""
+        """Checkpoint, so that no later one has as much to do; what a reader hinders can wait."""
         with self._lock:
             began = time.monotonic()
             try:
@@ -289,18 +300,12 @@ class Warehouse:
                 pass
             self._fold_pace.learn(time.monotonic() - began)
 
-    def change_beside(
-        self,
-        doing: str,
-        work: Callable[[duckdb.DuckDBPyConnection], T],
-        *,
-        interruption: Interruption | None = None,
-    ) -> T:
+    def change_beside(self, doing: str, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Do the same while batches are written: ``work`` changes nothing that they do.
 
-        The caller is `alone`. ``interruption`` ends it from another thread.
+        The caller is `alone`.
         """
-        asked = interruption or Interruption()
+        asked = governing()
         with (
             self._running.noted(asked),
             self._transactions.beside_writer(doing, asked) as cursor,

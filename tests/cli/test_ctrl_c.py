@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from consumer.decode import decode
 from consumer.door import server as door
 from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
-from consumer.warehouse import WarehouseOptions, open_warehouse
+from consumer.warehouse import Warehouse, WarehouseOptions, open_warehouse
 from consumer.warehouse.recount import verify
 
 # Hours, and not a row before its end.
@@ -26,6 +27,7 @@ select count(*) as n
 from range(10_000_000) as a, range(10_000_000) as b where a.range > b.range
 """
 ABORTED = (1, "\nAborted!\n")
+UNMADE = (1, "broken off: nothing was made, changed or dropped\n\nAborted!\n")
 ERASED = "canary@example.net"
 OPTIONS = WarehouseOptions(min_free_bytes=0)
 BUSY_SECS = 0.3
@@ -64,6 +66,12 @@ def served(path: Path, *, is_served: bool) -> Iterator[None]:
             yield
 
 
+def count_batches(warehouse: Warehouse) -> int:
+    with warehouse.read("select count(*) as n from ledger") as reader:
+        count: int = reader.read_all()["n"][0].as_py()
+    return count
+
+
 def start(path: Path, *arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "consumer", *arguments, "--warehouse", str(path)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -78,9 +86,13 @@ def interrupt(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 @pytest.mark.parametrize("is_served", [True, False])
 @pytest.mark.parametrize(
-    "asked", [[ENDLESS], ["--write", f"create table my.endless as {ENDLESS}"]], ids=["ask", "make"]
+    ("asked", "expected"),
+    [([ENDLESS], ABORTED), (["--write", f"create table my.endless as {ENDLESS}"], UNMADE)],
+    ids=["ask", "make"],
 )
-def test_ctrl_c_ends_a_statement(tmp_path: Path, asked: list[str], *, is_served: bool) -> None:
+def test_ctrl_c_ends_a_statement(
+    tmp_path: Path, asked: list[str], expected: tuple[int, str], *, is_served: bool
+) -> None:
     path = tmp_path / "ses.duckdb"
     open_warehouse(path, OPTIONS).close()
     with served(path, is_served=is_served):
@@ -91,7 +103,7 @@ def test_ctrl_c_ends_a_statement(tmp_path: Path, asked: list[str], *, is_served:
             assert asking.poll() is None, asking.stdout
             time.sleep(0.02)
         asked_at = time.monotonic()
-        assert ABORTED == interrupt(asking)
+        assert expected == interrupt(asking)
 
     assert time.monotonic() - asked_at < 10
     with open_warehouse(path, OPTIONS) as opened, opened.read("from own_objects") as reader:
@@ -114,7 +126,10 @@ def test_ctrl_c_in_an_erasure_leaves_a_sound_warehouse_and_the_next_one_finishes
         while not path.with_suffix(".erased").exists():
             assert erasing.poll() is None
             time.sleep(0.005)
-        assert ABORTED == interrupt(erasing)
+        code, said = interrupt(erasing)
+        assert 1 == code
+        assert said.startswith("broken off: what comes in from now on is stored under the token;")
+        assert said.endswith(ABORTED[1])
         again = start(path, "erase", ERASED, "--yes")
         again.communicate(timeout=60)
         assert 0 == again.returncode
@@ -126,3 +141,37 @@ def test_ctrl_c_in_an_erasure_leaves_a_sound_warehouse_and_the_next_one_finishes
         assert [] == [one for one in verify(opened) if not one.is_well]
         with opened.read(asked, [ERASED]) as reader:
             assert [{"n": 1, "rows": 3_000}] == reader.read_all().to_pylist()
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_ctrl_c_in_a_drop_says_how_far_it_came_and_the_next_one_finishes_it(
+    tmp_path: Path, *, is_served: bool
+) -> None:
+    path = tmp_path / "ses.duckdb"
+    with open_warehouse(path, OPTIONS) as warehouse:
+        builder = warehouse.new_builder("files")
+        for number in range(40_000):
+            nonsense = json.dumps({"nonsense": number}).encode()
+            for decoded in decode(Envelope(nonsense, None, "files", datetime.now(UTC))):
+                builder.add(decoded)
+        warehouse.write(builder.finish())
+        batches = count_batches(warehouse)
+    log = path.with_name("ses.duckdb.wal")
+    with served(path, is_served=is_served):
+        size = log.stat().st_size if log.exists() else 0
+        dropping = start(path, "quarantine", "drop", "--all", "--yes")
+        while not log.exists() or log.stat().st_size <= size:  # the first portion is committed
+            assert dropping.poll() is None, dropping.communicate()
+            time.sleep(0.002)
+        code, said = interrupt(dropping)
+        assert (1, True) == (code, said.endswith(ABORTED[1])), said
+        assert re.match(r"broken off: \d+( of 40000)? or more are dropped, the others", said), said
+
+    with open_warehouse(path, OPTIONS) as opened:
+        assert [] == [one for one in verify(opened) if not one.is_well]
+        with opened.read("select count(*) as n from quarantine") as reader:
+            (left,) = reader.read_all()["n"].to_pylist()
+        assert 0 < left < 40_000
+        assert 0 == left % 1_000  # whole portions, each with its row in the ledger
+        assert (40_000 - left) // 1_000 == count_batches(opened) - batches
+        assert left == opened.drop_quarantined(None)

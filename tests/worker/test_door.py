@@ -7,14 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from consumer.decode import decode
 from consumer.door import bodies
 from consumer.door import server as door
 from consumer.door.access import OpenedWarehouse, open_access
-from consumer.door.client import DoorClient
+from consumer.door.client import PROTOCOL, PROTOCOL_HEADER, DoorClient
+from consumer.envelope import Envelope
 from consumer.errors import QueryError, UsageError, WarehouseError
 from consumer.settings import WarehouseSettings
 from consumer.sources.http_protocol import ConnectionLimits
@@ -72,8 +79,11 @@ def stop_sending(path: Path, at: str) -> socket.socket:
     return knocking
 
 
-def to_head(at: str, length: int) -> bytes:
-    return f"POST {at} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
+def to_head(at: str, length: int, protocol: object = PROTOCOL) -> bytes:
+    spoken = "" if protocol is None else f"{PROTOCOL_HEADER}: {protocol}\r\n"
+    return (
+        f"POST {at} HTTP/1.1\r\nHost: localhost\r\n{spoken}Content-Length: {length}\r\n\r\n"
+    ).encode()
 
 
 def is_at_work() -> bool:
@@ -93,14 +103,76 @@ def test_nobody_else_may_knock(served: Warehouse) -> None:
     assert 0o600 == served.place.socket.stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize("spoken", [PROTOCOL - 1, PROTOCOL + 1])
 def test_a_worker_of_another_version_is_told_apart(
-    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch, spoken: int
 ) -> None:
-    monkeypatch.setattr(door, "PROTOCOL", 99)
-    with pytest.raises(WarehouseError, match="of another version of duckpost") as refused:
+    monkeypatch.setattr(door, "PROTOCOL", spoken)
+    told = f"of another version of duckpost than this command: it speaks protocol {spoken}"
+    with pytest.raises(WarehouseError, match=told) as refused:
         DoorClient(served.path)
 
     assert f"PID {os.getpid()}" in str(refused.value)
+    assert 4 == refused.value.exit_code
+
+
+@pytest.mark.parametrize("about", ["{}", '{"protocol": 99}', "[]", "<html>", "x" * 200_000])
+def test_a_worker_that_says_of_itself_what_nobody_understands_is_of_another_version(
+    warehouse: Warehouse, about: str
+) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(about)
+
+    app = Starlette(routes=[Route("/v1/about", answer)])
+    with (
+        door.listen(app, warehouse.place.socket),
+        pytest.raises(WarehouseError, match="of another version of duckpost than this command"),
+    ):
+        DoorClient(warehouse.path)
+
+
+def test_a_worker_that_knows_no_such_question_is_of_another_version(warehouse: Warehouse) -> None:
+    with (
+        door.listen(Starlette(), warehouse.place.socket),
+        pytest.raises(WarehouseError, match="of another version of duckpost than this command"),
+    ):
+        DoorClient(warehouse.path)
+
+
+@pytest.mark.parametrize("protocol", [None, PROTOCOL - 1, PROTOCOL + 1, "x" * 1_000])
+def test_a_worker_refuses_what_a_client_of_another_version_asks(
+    served: Warehouse, protocol: object
+) -> None:
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.settimeout(PATIENCE_SECS)
+        knocking.connect(str(served.place.socket))
+        knocking.sendall(to_head("/v1/quarantine/drop", 1_000_000, protocol))  # and no body
+        answer = b""
+        while b"use the duckpost it runs" not in answer:
+            part = knocking.recv(4_096)
+            assert part, answer
+            answer += part
+
+    assert answer.startswith(b"HTTP/1.1 426 ")
+    assert b'"kind":"WarehouseError"' in answer
+    assert f"the worker {PROTOCOL}.".encode() in answer
+    assert len(answer) < 2_000
+
+
+def test_a_client_that_the_worker_does_not_understand_any_more_says_so(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = DoorClient(served.path)  # and then the worker is replaced by another version
+    monkeypatch.setattr(door, "PROTOCOL", PROTOCOL + 1)
+    with pytest.raises(WarehouseError, match="this command is of another version"):
+        client.verify()
+    with pytest.raises(WarehouseError, match="this command is of another version"):
+        count(client)
+
+
+def test_a_path_that_the_worker_does_not_know_is_another_version_s(served: Warehouse) -> None:
+    with pytest.raises(WarehouseError, match="does not know /v1/divine"):
+        DoorClient(served.path)._ask("POST", "/v1/divine")
 
 
 def test_clients_that_stop_reading_do_not_keep_others_from_it(
@@ -344,3 +416,52 @@ def test_a_fault_in_long_work_comes_back_as_what_it_is(served: Warehouse, tmp_pa
         DoorClient(served.path).back_up(tmp_path / "copy")
 
     assert 2 == refused.value.exit_code
+
+
+def test_a_drop_that_its_client_breaks_off_ends_after_its_portion(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.warehouse.warehouse._DROPPED", 10)
+    builder = served.new_builder("files")
+    for number in range(500):
+        nonsense = json.dumps({"nonsense": number}).encode()
+        for decoded in decode(Envelope(nonsense, None, "files", datetime.now(UTC))):
+            builder.add(decoded)
+    served.write(builder.finish())
+    client = DoorClient(served.path)
+
+    def interrupt(_done: int, total: int) -> None:
+        assert 500 == total
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.drop_quarantined(None, on_progress=interrupt)
+
+    assert wait_until(lambda: not is_at_work())
+    left = count(client, "from quarantine")
+    assert 0 < left < 500
+    assert 0 == left % 10
+    assert all(finding.is_well for finding in client.verify())
+    assert left == client.drop_quarantined(None)
+
+
+@pytest.mark.parametrize("at", ["/v1/erase", "/v1/verify", "/v1/prune", "/v1/reclassify"])
+def test_a_statement_of_long_work_ends_when_its_client_has_gone(
+    served: Warehouse, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def compute(_warehouse: Warehouse, *_: object, **__: object) -> None:
+        with served.read(ENDLESS) as reader:
+            reader.read_all()
+
+    for name in ("erase", "verify", "prune", "reclassify"):
+        monkeypatch.setattr(f"consumer.door.access.{name}", compute)
+    asked = {"address": "reader@example.com", "retention": {}, "is_dry_run": False}
+    body = json.dumps(asked).encode()
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.connect(str(served.place.socket))
+        knocking.sendall(to_head(at, len(body)) + body)
+        before = time.process_time()
+        assert wait_until(lambda: time.process_time() - before > 0.3)  # it computes
+        assert is_at_work()
+
+    assert wait_until(lambda: not is_at_work())

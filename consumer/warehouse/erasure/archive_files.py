@@ -31,7 +31,13 @@ def erase_archive(warehouse: "Warehouse", eraser: Eraser, tell: OnProgress) -> t
     for file in files:
         size = file.stat().st_size
         if not warehouse.is_writing(file):
-            changed, torn = _erase_file(warehouse, file, eraser, renamed)
+            changed, torn = _erase_file(
+                warehouse,
+                file,
+                eraser,
+                renamed,
+                go_on=lambda: tell(done, total),  # noqa: B023 - called before the next one
+            )
             frames += changed
             changed_files += bool(changed)
             unread += torn
@@ -41,11 +47,16 @@ def erase_archive(warehouse: "Warehouse", eraser: Eraser, tell: OnProgress) -> t
 
 
 def _erase_file(
-    warehouse: "Warehouse", file: Path, eraser: Eraser, renamed: dict[str, str]
+    warehouse: "Warehouse",
+    file: Path,
+    eraser: Eraser,
+    renamed: dict[str, str],
+    *,
+    go_on: Callable[[], None],
 ) -> tuple[int, int]:
     """Write a file anew under another name and swap it in the ledger.
 
-    1. Look into every frame; where none holds the address, leave the file.
+    1. Look into every frame; where none holds the address, leave the file. ``go_on`` may end it.
     2. Write all frames into a file whose name no reader knows yet, and sync it.
     3. Give it its name.
     4. Let the ledger's rows name it.
@@ -55,6 +66,7 @@ def _erase_file(
     torn = 0
     parts: list[tuple[Segment, bytes | None]] = []
     for found in read_file(file):
+        go_on()
         if isinstance(found, Torn):
             torn += 1
         else:

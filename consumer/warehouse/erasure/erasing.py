@@ -183,7 +183,7 @@ class _Swap:
         renamed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
         if renamed:
             _rename(connection, *zip(*renamed, strict=True))
-        return self._fresh.num_rows
+        return len(self._gone)
 
     def _take(self, rows: pa.Table) -> None:
         erased = self._erase(rows)

@@ -18,7 +18,6 @@ from uuid import uuid4
 import pyarrow as pa
 
 from consumer.warehouse.facts import put_fact
-from consumer.warehouse.interruption import Interruption
 from consumer.warehouse.pace import Pace
 from consumer.warehouse.rollups.folding import enter_corrections, find_corrections
 from consumer.warehouse.rollups.tables import Rollup
@@ -67,12 +66,7 @@ def forget_pending(connection: "duckdb.DuckDBPyConnection") -> None:
     connection.execute("delete from warehouse_facts where name = ?", [_PENDING])
 
 
-def remake_rollups(
-    warehouse: "Warehouse",
-    go_on: Callable[[], None],
-    *,
-    interruption: Interruption | None = None,
-) -> None:
+def remake_rollups(warehouse: "Warehouse", go_on: Callable[[], None]) -> None:
     """Make the rollups again where that is noted; batches are written meanwhile.
 
     1. Find out, some days at a time, what the rollups lack.
@@ -85,7 +79,6 @@ def remake_rollups(
     Args:
         warehouse: open.
         go_on: called between two portions; what it raises ends the work.
-        interruption: ends what is being found out, from another thread.
     """
     while (noted := _read_pending(warehouse)) is not None:
         with warehouse.alone(go_on):
@@ -95,7 +88,6 @@ def remake_rollups(
                 lacking = warehouse.change_beside(  # 1
                     "counting events again",
                     lambda cursor: list(find_corrections(cursor, start, end)),  # noqa: B023 - called at once
-                    interruption=interruption,
                 )
                 for rollup, rows in lacking:
                     for portion in _portion(rollup, rows, pace):  # 2
