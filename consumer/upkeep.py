@@ -19,6 +19,7 @@ from consumer.warehouse.erasure.pending_rewrite import read_pending
 from consumer.warehouse.erasure.rewriting import prepare
 from consumer.warehouse.retention import Retention, prune
 from consumer.warehouse.rollups.compaction import compact
+from consumer.warehouse.rollups.remaking import is_pending, remake_rollups
 
 if TYPE_CHECKING:
     from consumer.mail_hosts.learning import Learner
@@ -100,6 +101,7 @@ class Upkeep:
         if self._learner is not None:
             learn_at = time.monotonic() + self._learn_secs
         try:
+            self._remake_rollups()
             while not self._ended.wait(min(disk_at, learn_at, look_at) - time.monotonic()):
                 if self._is_rewrite_due() and self._prepare_rewrite():
                     self._on_rewrite_due()
@@ -178,6 +180,20 @@ class Upkeep:
             self._log.error("not pruned", error=str(error))
         else:
             self._log.info("pruned", **asdict(result))
+
+    def _remake_rollups(self) -> None:
+        """Come to the end of what a kill broke off: a start does not wait for it."""
+        began = time.monotonic()
+        try:
+            if not is_pending(self._warehouse):
+                return
+            remake_rollups(self._warehouse, lambda: self._go_on(0, 0))
+        except CommitOutcomeUnknown:
+            raise
+        except DuckpostError as error:
+            self._log.error("rollups not made again", error=str(error))
+        else:
+            self._log.info("rollups made again", secs=round(time.monotonic() - began, 1))
 
     def _compact(self) -> None:
         try:

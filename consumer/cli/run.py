@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -107,7 +108,9 @@ def _open(settings: Settings) -> Warehouse | None:
     """
     log = structlog.get_logger()
     path, is_standby = settings.warehouse.path, settings.warehouse.standby
-    options = to_options(settings.warehouse, settings.classification)
+    options = replace(
+        to_options(settings.warehouse, settings.classification), finishes_rollups=False
+    )
     asked = threading.Event()
     is_waiting = False
     while not asked.wait(STANDBY_SECS if is_waiting else 0):

@@ -44,6 +44,8 @@ class WarehouseOptions:
         min_free_bytes: below this much free disk nothing is written.
         rule_files: a user's own rules for classifying.
         takes_rules: whether opening puts them into force, or leaves those that are.
+        finishes_rollups: whether opening comes to the end of rollups that are half made again,
+            or leaves that to `remake_rollups`, beside which batches are written.
     """
 
     memory_limit: str = "512MB"
@@ -55,6 +57,7 @@ class WarehouseOptions:
     min_free_bytes: int = 256 * 1024 * 1024
     rule_files: RuleFiles = field(default_factory=RuleFiles)
     takes_rules: bool = True
+    finishes_rollups: bool = True
 
 
 def connect(
@@ -174,6 +177,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, options: WarehouseOptions) -
         folder,
         time_zone=options.report_time_zone,
         rule_files=options.rule_files if options.takes_rules else None,
+        finishes_rollups=options.finishes_rollups,
     )
     # the instance's readers are ad-hoc SQL: they reach this file and nothing else
     connection.execute("set enable_external_access = false")

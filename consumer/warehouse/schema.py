@@ -149,6 +149,7 @@ def refresh(
     *,
     time_zone: str,
     rule_files: RuleFiles | None = None,
+    finishes_rollups: bool = True,
 ) -> None:
     """Make macros and views anew, and load the rules that classify, where they changed.
 
@@ -167,6 +168,7 @@ def refresh(
             planning.
         rule_files: a user's own rules; None leaves rules and time zone as they are, except in a new
             file: who only asks changes no figure.
+        finishes_rollups: whether rollups that are half made again are made now.
 
     Raises `SettingsError` for rules that cannot be used; nothing is changed then.
     """
@@ -178,7 +180,7 @@ def refresh(
         digest.update(f"{file.name}\0".encode() + file.read_bytes())
     is_code_old = not _is_fact(connection, "code_sha256", digest.hexdigest())
     rules = _find_new_rules(connection, folder, rule_files)
-    is_half_done = is_noted(connection)
+    is_half_done = finishes_rollups and is_noted(connection)
     if not is_code_old and rules is None and not is_half_done:
         return
     connection.execute("begin transaction")
@@ -192,9 +194,10 @@ def refresh(
         put_fact(connection, "definitions_version", version)
         connection.execute(_SINCE, {"name": f"definitions_{version}_since"})
         put_fact(connection, "code_sha256", digest.hexdigest())
-    if (is_code_old or has_new_loops or is_half_done) and _has_events(connection):
-        recompute(connection)
-    forget_pending(connection)
+    if is_code_old or has_new_loops or is_half_done:
+        if _has_events(connection):
+            recompute(connection)
+        forget_pending(connection)
     connection.execute("commit")
 
 

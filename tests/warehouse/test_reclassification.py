@@ -1,6 +1,8 @@
 """Other rules, and history judged by them: as if everything came in anew."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,9 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.resources import sql_folder
+from consumer.settings import PrivacySettings
+from consumer.upkeep import Upkeep
 from consumer.warehouse import WarehouseOptions
 from consumer.warehouse.recount import verify
 from consumer.warehouse.retention import Retention, prune
+from consumer.warehouse.rollups.remaking import is_pending
 from consumer.warehouse.rules.files import RuleFiles, read_rules
 from consumer.warehouse.rules.reclassification import Change, reclassify
 
@@ -309,6 +314,36 @@ def test_a_start_comes_to_the_end_of_rollups_that_are_half_made_again(
     desk.warehouse.enforce(rules)  # and killed right after it
 
     desk.warehouse.reopen()
+
+    assert {""} == {one.note for one in verify(desk.warehouse) if one.check.startswith("rollups")}
+    assert [] == desk.faults()
+
+
+def test_a_worker_starts_at_once_and_comes_to_their_end_while_it_works(
+    new_desk: Callable[..., "Desk"],
+    new_letter: Callable[..., "Letter"],
+    options: WarehouseOptions,
+    files: RuleFiles,
+) -> None:
+    desk = new_desk(replace(options, finishes_rollups=False))
+    log_traffic(desk, new_letter)
+    fill(files)
+    desk.warehouse.enforce(read_rules(sql_folder() / "seeds", files))
+    desk.warehouse.reopen()
+    assert is_pending(desk.warehouse)
+
+    upkeep = Upkeep(
+        desk.warehouse,
+        PrivacySettings(),
+        Retention(),
+        on_rewrite_due=lambda: None,
+        on_broken=lambda: None,
+    )
+    with upkeep:
+        wait_until = time.monotonic() + 30
+        while is_pending(desk.warehouse):
+            assert time.monotonic() < wait_until
+            time.sleep(0.01)
 
     assert {""} == {one.note for one in verify(desk.warehouse) if one.check.startswith("rollups")}
     assert [] == desk.faults()

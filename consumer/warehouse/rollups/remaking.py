@@ -2,7 +2,8 @@
 
 That is for verdicts and rules that change how events count which are there already. Until it is
 through, figures are those of before, or half of the way. So it is a fact of the warehouse that it
-is not: whoever opens it next does the rest, and so does the next `reclassify`.
+is not: a worker does the rest while it writes batches, whoever else opens it before anything else,
+and so does the next `reclassify`.
 
 Rollups are rows to be added up. What they lack is found out beside the writer, as of one moment,
 and entered later in small portions: whatever a batch enters meanwhile goes on top.
