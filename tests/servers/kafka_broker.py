@@ -147,7 +147,7 @@ class Broker:
         self.process.send_signal(signal.SIGCONT)
 
 
-def wait_for(condition: Callable[[], object], *, secs: float = 20) -> None:
+def wait_for(condition: Callable[[], object], *, secs: float = 60.0) -> None:
     """Wait until a condition holds; raises ``AssertionError`` otherwise."""
     deadline = time.monotonic() + secs
     pause = threading.Event()
