@@ -53,19 +53,23 @@ def _decode_bundle(envelope: Envelope, bundle: Bundle, limits: Limits) -> Iterat
         if found is not None:
             yield found
         else:
-            limits = limits.after((yield from _decode_bytes(envelope, payload, limits)))
+            limits = limits.after((yield from _decode_with_care(envelope, payload, limits)))
     if is_empty:
         yield _say_empty(envelope)
 
 
-def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> _Decoding:
-    if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
-        yield _give(envelope, sealed, raw=body)
-        return 0
+def _decode_bytes(envelope: Envelope, body: bytes, limits: Limits) -> Iterator[Decoded]:
     alone = _read_alone(body, _reader(envelope, limits), limits)
     if alone is not None:
         yield alone
-        return len(body)
+    else:
+        yield from _decode_with_care(envelope, body, limits)
+
+
+def _decode_with_care(envelope: Envelope, body: bytes, limits: Limits) -> _Decoding:
+    if body.startswith(SEAL_MAGIC) and (sealed := unseal(body)) is not None:
+        yield _give(envelope, sealed, raw=body)
+        return 0
     if len(body) <= _PIECE_BYTES:
         return (yield from _decode_stream(envelope, iter((body,)), limits))
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))

@@ -23,8 +23,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
-from moto.server import ThreadedMotoServer
-from moto.sqs.models import Queue
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
@@ -38,6 +36,7 @@ from consumer.sources.http_protocol import MOST_HEADER_BYTES, ConnectionLimits, 
 from consumer.sources.http_source import HttpSource
 from consumer.sources.sqs import SqsOptions, SqsSource
 from kafka_broker import Broker, BrokerMissingError, open_broker
+from moto_server import open_moto
 
 MakeSource = Callable[..., SqsSource]
 Eventually = Callable[[Callable[[], object]], None]
@@ -129,24 +128,8 @@ def eventually() -> Eventually:
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
-    """moto's server, with one gap of its own closed.
-
-    Its queue deletes by building the list of what stays and putting it in place of the old one,
-    without the lock that sending takes: a message sent in between was never there.
-    """
-    delete = Queue.delete_message
-
-    def delete_alone(queue: Queue, receipt_handle: str) -> None:
-        with queue._messages_lock:
-            delete(queue, receipt_handle)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Queue, "delete_message", delete_alone)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-        server.stop()
+    with open_moto() as url:
+        yield url
 
 
 @pytest.fixture
