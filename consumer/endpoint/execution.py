@@ -185,8 +185,9 @@ class Execution:
         reader, self._reader = self._reader, None
         try:
             if reader is not None:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._turns.threads, reader.finish)
+                if reader.is_open:
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._turns.threads, reader.finish)
                 self._turns.put_away(self._role, reader)
         finally:
             self.rest()

@@ -12,7 +12,7 @@ from consumer.endpoint.messages import backend
 from consumer.endpoint.sqlstate import Refusal
 from consumer.endpoint.statements.kinds import Copy
 from consumer.endpoint.wire import Wire
-from consumer.warehouse.reading.reader import Column
+from consumer.warehouse.reading.reader import Column, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,19 @@ class QueryPortal:
         if self._batch is not None:
             batch, self._batch = self._batch, None
             return batch
-        if not self._is_open:
-            self._is_open = True
-            await self.execution.run(lambda reader: reader.open(self._sql))
-        batch = await self.execution.run(lambda reader: reader.next_batch())
+        read = self._go_on if self._is_open else self._begin
+        self._is_open = True
+        batch = await self.execution.run(read)
         self._is_done = batch is None
         return batch
+
+    def _begin(self, reader: Reader) -> pa.RecordBatch | None:
+        """Start it and read the first rows in one step: each is a thread's turn."""
+        reader.open(self._sql)
+        return reader.next_batch()
+
+    def _go_on(self, reader: Reader) -> pa.RecordBatch | None:
+        return reader.next_batch()
 
     async def _send_batch(self, wire: Wire, batch: pa.RecordBatch) -> None:
         if self._packers is None:

@@ -104,7 +104,10 @@ class Reader:
         return self._reader
 
     def next_batch(self) -> pa.RecordBatch | None:
-        """The next rows of what was opened, None at the end. Raises `StatementFault`."""
+        """The next rows of what was opened; None at the end, which ends its transaction too.
+
+        Raises `StatementFault`.
+        """
         if self._reader is None:
             return None
         if self._is_interrupted.is_set():
@@ -112,10 +115,16 @@ class Reader:
         try:
             return self._reader.read_next_batch()
         except StopIteration:
+            self.finish()
             return None
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             # what DuckDB raises half-way comes out of Arrow as its own
             raise StatementFault(str(error), kind=_guess_kind(error)) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a statement's transaction is still to be ended."""
+        return self._is_in_transaction
 
     def finish(self) -> None:
         """End the statement and its transaction, read to its end or not."""
