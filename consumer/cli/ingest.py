@@ -10,7 +10,7 @@ import click
 
 from consumer.backfill.run import IngestResult
 from consumer.backfill.run import ingest as take_in
-from consumer.cli.options import as_json, configured, opened
+from consumer.cli.options import Share, as_json, configured, opened
 from consumer.cli.output import to_safe_text
 from consumer.cli.progress import show_progress
 from consumer.errors import EXIT_FAILED
@@ -20,8 +20,9 @@ from consumer.sources.one_shot import OneShotSource
 from consumer.telemetry import configure_logging
 
 _BUCKETS = "s3://"
-# A batch is too little to be worth splitting: more threads cost CPU and save no time.
-_WRITING_THREADS = 1
+# A batch is too little to be worth splitting: more threads cost CPU and save no time. There are no
+# readers beside it, and DuckDB fills whatever it may have: more memory makes it no faster.
+_SHARE = Share(threads=1, memory_limit="256MB")
 
 FIGURES = (
     "files",
@@ -64,9 +65,7 @@ def ingest(
     settings = load_settings(config, warehouse=warehouse)
     sources = _open_sources(paths, settings.sources)
     with (
-        opened(
-            config, warehouse, create=True, threads=_WRITING_THREADS, takes_rules=True
-        ) as access,
+        opened(config, warehouse, create=True, share=_SHARE, takes_rules=True) as access,
         show_progress("ingesting") as on_progress,
     ):
         result = take_in(sources, access, processes=processes, on_progress=on_progress)

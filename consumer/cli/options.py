@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from consumer.cli.ctrl_c import ctrl_c_ends
 from consumer.door.access import Access, open_access
 from consumer.errors import UsageError
-from consumer.settings import Settings, load_settings
+from consumer.settings import Settings, WarehouseSettings, load_settings
 from consumer.warehouse import Recovery
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -45,26 +45,38 @@ def in_account(command: _Command) -> _Command:
 as_json = click.option("--json", "is_json", is_flag=True, help="For programs: JSON on stdout.")
 
 
+class Share(NamedTuple):
+    """What a verb takes of the machine: DuckDB's threads at most, its memory where none is set."""
+
+    threads: int
+    memory_limit: str
+
+    def of(self, settings: WarehouseSettings) -> WarehouseSettings:
+        """The settings with this share in them."""
+        taken: dict[str, object] = {"threads": min(self.threads, settings.threads)}
+        if "memory_limit" not in settings.model_fields_set:
+            taken["memory_limit"] = self.memory_limit
+        return settings.model_copy(update=taken)
+
+
 @contextlib.contextmanager
 def opened(
     config: Path | None,
     warehouse: Path | None,
     *,
     create: bool,
-    threads: int | None = None,
+    share: Share | None = None,
     takes_rules: bool = False,
 ) -> Iterator[Access]:
     """Yield the warehouse that the options mean, through the worker where one runs.
 
     ``create`` says whether a file that is not there is made; verbs that only read refuse.
-    ``threads`` are DuckDB's, at most, whatever the settings say. ``takes_rules`` says whether the
-    rules that the settings name are put into force, or those stay that are.
+    ``share`` is what the verb takes of the machine where it opens the file itself. ``takes_rules``
+    says whether the rules that the settings name are put into force, or those stay that are.
     """
     settings = load_settings(config, warehouse=warehouse)
     require_file(settings, create=create)
-    options = settings.warehouse
-    if threads is not None:
-        options = options.model_copy(update={"threads": min(threads, options.threads)})
+    options = settings.warehouse if share is None else share.of(settings.warehouse)
     access = open_access(
         options, settings.classification, takes_rules=takes_rules, on_recovery=tell_recovery
     )

@@ -18,7 +18,8 @@ class WarehouseSettings(Section):
         "512MB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         examples=["512MB", "2GB"],
-        description="DuckDB's memory limit, shared by the writer and all readers",
+        description="DuckDB's memory limit, shared by the writer and all readers; where it is not "
+        "set, `ingest` without a worker takes 256 MB",
     )
     threads: int = Field(2, ge=1, description="DuckDB's threads")
     report_time_zone: str = Field("UTC", description="whose days daily figures are of")

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from consumer.cli.options import Share, opened
 from consumer.decode import decode
 from consumer.door.access import OpenedWarehouse
 from consumer.envelope import Envelope
@@ -56,3 +57,23 @@ def test_a_commit_of_unknown_outcome_is_settled_by_the_ledger(
         assert [{"rows": 1}] == reader.read_all().to_pylist()
     assert all(finding.is_well for finding in access.verify())
     access.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "of_readers"), [(None, "920.0 MiB"), ("500MiB", "460.0 MiB"), ("512MB", "449.1 MiB")]
+)
+def test_a_verb_s_own_memory_limit_gives_way_to_what_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, of_readers: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if said is not None:
+        monkeypatch.setenv("DUCKPOST_WAREHOUSE_MEMORY_LIMIT", said)
+
+    with (
+        opened(None, tmp_path / "ses.duckdb", create=True, share=Share(1, "1000MiB")) as access,
+        access.read("select current_setting('memory_limit') as size") as reader,
+    ):
+        found = reader.read_all().to_pylist()
+
+    # readers have 92% of it
+    assert [{"size": of_readers}] == found
