@@ -47,7 +47,8 @@ with days as (
         account, region, configuration_set, identity_without_set, event_type,
         sum(events)::bigint as events,
         max(axis_day) filter (where is_plausible(axis_day::timestamp)) as last_seen_day,
-    from coverage_days('event_day')
+    from coverage_days()
+    where axis = 'event_day'
     group by all
 ),
 lines as (

@@ -271,11 +271,12 @@ create or replace macro tag_rollup_rows() as table
             as tag_value
     from counted_changes('tagged') as d;
 
--- What each configuration set (or identity, where there is none) was heard to publish.
--- The axis is event_day or cohort_day.
-create or replace macro coverage_days(axis) as table
+-- What each configuration set (or identity, where there is none) was heard to publish,
+-- by axis: event_day or cohort_day. Of both at once, as planning each costs a query.
+create or replace macro coverage_days() as table
     with said as (
         select
+            r.axis,
             r.axis_day,
             r.account,
             r.region,
@@ -288,10 +289,10 @@ create or replace macro coverage_days(axis) as table
             r.sends,
             r.outcomes
         from rollup_coverage as r
-        where r.axis = axis
         union all
         select
-            report_day(case axis when 'event_day' then d.event_at else d.sent_at end)
+            a.axis,
+            report_day(case a.axis when 'event_day' then d.event_at else d.sent_at end)
                 as axis_day,
             d.account,
             d.region,
@@ -304,10 +305,12 @@ create or replace macro coverage_days(axis) as table
             d.n * ((d.counts >> 0) & 1) as sends,
             d.n * ((d.counts >> 5) & 1) as outcomes
         from rollup_deltas as d
+        cross join (values ('event_day'), ('cohort_day')) as a (axis)
     ),
 
     summed as (
         select
+            s.axis,
             s.axis_day,
             s.account,
             s.region,
@@ -321,6 +324,7 @@ create or replace macro coverage_days(axis) as table
             sum(s.outcomes)::bigint as outcomes
         from said as s
         group by
+            s.axis,
             s.axis_day,
             s.account,
             s.region,
@@ -332,6 +336,7 @@ create or replace macro coverage_days(axis) as table
     )
 
     select
+        s.axis,
         s.axis_day,
         s.account,
         s.region,
@@ -352,3 +357,55 @@ create or replace macro coverage_days(axis) as table
             and s.account is not distinct from i.account
             and s.region is not distinct from i.region
     where s.events > 0;
+
+-- What event_publication says, of the days of a CTE that has coverage_days' rows.
+create or replace macro publication_of(coverage) as table
+    with days as (
+        select
+            c.*,
+            c.axis = 'cohort_day' and is_plausible(c.axis_day::timestamp) as is_of_mail,
+            c.axis = 'event_day' and is_plausible(c.axis_day::timestamp) as is_of_event
+        from query_table(coverage) as c
+    )
+
+    select
+        c.account,
+        c.region,
+        c.configuration_set,
+        c.identity_without_set,
+        min(c.axis_day) filter (where c.event_type = 'Delivery' and c.is_of_mail)
+            as deliveries_from_day,
+        max(c.axis_day) filter (where c.event_type = 'Delivery' and c.is_of_mail)
+            as deliveries_to_day,
+        bool_or(c.event_type = 'DeliveryDelay') as has_delivery_delay,
+        bool_or(c.event_type = 'Subscription') as has_subscription,
+        report_day_starts_at(
+            min(c.axis_day) filter (where c.event_type = 'Open' and c.is_of_event)
+        ) as opens_from,
+        report_day_starts_at(
+            max(c.axis_day) filter (where c.event_type = 'Open' and c.is_of_event) + 1
+        ) as opens_until,
+        report_day_starts_at(
+            min(c.axis_day) filter (where c.event_type = 'Click' and c.is_of_event)
+        ) as clicks_from,
+        report_day_starts_at(
+            max(c.axis_day) filter (where c.event_type = 'Click' and c.is_of_event) + 1
+        ) as clicks_until,
+        nullif(
+            concat_ws(
+                ', ',
+                case when not bool_or(c.event_type = 'Send') then 'Send' end,
+                case when not bool_or(c.event_type = 'Delivery') then 'Delivery' end,
+                case when not bool_or(c.event_type = 'Bounce') then 'Bounce' end,
+                case when not bool_or(c.event_type = 'Complaint') then 'Complaint' end,
+                case
+                    when not bool_or(c.event_type = 'DeliveryDelay')
+                        then 'DeliveryDelay'
+                end,
+                case when not bool_or(c.event_type = 'Open') then 'Open' end,
+                case when not bool_or(c.event_type = 'Click') then 'Click' end
+            ),
+            ''
+        ) as missing_event_types
+    from days as c
+    group by c.account, c.region, c.configuration_set, c.identity_without_set;

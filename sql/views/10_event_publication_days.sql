@@ -10,7 +10,8 @@ with days as (
         c.identity_without_set,
         sum(c.sends)::bigint as sends,
         sum(c.outcomes)::bigint as outcomes
-    from coverage_days('cohort_day') as c
+    from coverage_days() as c
+    where c.axis = 'cohort_day'
     group by
         c.axis_day,
         c.account,
