@@ -11,7 +11,16 @@ with days as (
         c.cohort_day,
         count(*) as events,
         min(c.event_at) filter (where is_plausible(c.event_at)) as first_seen_at,
-        max(c.event_at) filter (where is_plausible(c.event_at)) as last_seen_at
+        max(c.event_at) filter (where is_plausible(c.event_at)) as last_seen_at,
+        -- an Open of an old message is no mail of its day
+        bool_or(c.event_type in ('Send', 'Delivery', 'Bounce')) over (
+            partition by
+                c.account,
+                c.region,
+                c.configuration_set,
+                c.identity_without_set,
+                c.cohort_day
+        ) as has_mail
     from countable_events as c
     group by
         c.account,
@@ -22,16 +31,13 @@ with days as (
         c.cohort_day
 ),
 
--- an Open of an old message is no mail of its day
 mail_days as (
     select
         d.account,
         d.region,
         d.configuration_set,
         d.identity_without_set,
-        count(distinct d.cohort_day) filter (
-            where d.event_type in ('Send', 'Delivery', 'Bounce')
-        ) as days_with_mail
+        count(distinct d.cohort_day) filter (where d.has_mail) as days_with_mail
     from days as d
     group by d.account, d.region, d.configuration_set, d.identity_without_set
 ),
@@ -66,7 +72,7 @@ select
     max(d.last_seen_at) as last_seen_at,
     m.days_with_mail,
     count(d.cohort_day) as days_seen,
-    greatest(0, m.days_with_mail - count(d.cohort_day)) as days_without
+    m.days_with_mail - count(d.cohort_day) filter (where d.has_mail) as days_without
 from mail_days as m
 cross join types as t
 left join days as d

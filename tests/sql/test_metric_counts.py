@@ -331,3 +331,16 @@ def test_coverage_names_types_that_never_came_and_days_without(log: Log, ask: As
         {"event_type": "Open", "events": 0, "days_seen": 0, "days_without": 3},
         {"event_type": "Send", "events": 3, "days_seen": 3, "days_without": 0},
     ] == found
+
+
+def test_a_type_seen_on_a_day_without_mail_makes_up_for_no_day_with_mail(
+    log: Log, ask: Ask
+) -> None:
+    log("Send", "2026-03-01 10:00")
+    log("Complaint", "2026-03-03 10:00", sent_at="2026-02-20 10:00", message_id="unsent")
+
+    found = ask(
+        "select days_with_mail, days_seen, days_without from event_coverage "
+        "where event_type = 'Complaint'"
+    )
+    assert [{"days_with_mail": 1, "days_seen": 1, "days_without": 1}] == found
