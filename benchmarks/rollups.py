@@ -147,7 +147,10 @@ from (
 """
 RARE = """
 insert into rare_events by name
-select message_id, sent_at, event_at, event_key from made where event_type = 'Bounce'
+select
+    message_id, sent_at, event_at, event_key,
+    if(event_type = 'DeliveryDelay', recipient, null) as recipient,
+from made where event_type in ('Bounce', 'DeliveryDelay')
 """
 FROM_EVENTS = """
 select cohort_day, configuration_set, sum(sends), sum(deliveries), sum(hard_bounces)

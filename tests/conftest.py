@@ -259,12 +259,12 @@ def lean_sql(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(whole / "migrations", lean / "migrations")
     shutil.copytree(whole / "seeds", lean / "seeds")
     (lean / "views").mkdir()
-    for file in whole.glob("views/00_[cps]*.sql"):
+    for file in whole.glob("views/00_[clps]*.sql"):
         shutil.copy(file, lean / "views")
     # what a recount of the rollups asks
     for name in (
         *("bounced_recipients", "countable_events", "delivery_exceptions", "event_effects"),
-        "event_outcomes",
+        *("event_outcomes", "delivery_times"),
     ):
         shutil.copy(whole / "views" / f"10_{name}.sql", lean / "views")
     return lean

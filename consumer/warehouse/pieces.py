@@ -37,6 +37,11 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
 
 
+def unless(condition: pa.Array, column: pa.Array) -> pa.Array:
+    """Return a column with NULL where the condition holds."""
+    return pc.if_else(condition, pa.scalar(None, column.type), column)
+
+
 def bytes_of(keys: pa.ChunkedArray) -> pa.FixedSizeBinaryArray:
     """Return event keys as the sixteen bytes that they are, in one piece: Arrow compares those."""
     return whole(keys).storage

@@ -185,6 +185,20 @@ _CHECKS: Final = (
         """,
     ),
     (
+        "rare events: delays of a recipient, and those of them that are noted",
+        """
+        select
+            (
+                select count(*) from events
+                where event_type = 'DeliveryDelay' and not is_simulator and recipient is not null
+            ),
+            (
+                select count(*) from events as e
+                join rare_events as r on e.event_key = r.event_key and e.recipient = r.recipient
+            )
+        """,
+    ),
+    (
         "waiting: rows whose event is gone",
         """
         select 0, count(*) from waiting where event_key not in (select event_key from events)

@@ -17,6 +17,7 @@ from consumer.errors import WarehouseError
 from consumer.warehouse.archive import list_files, sync_folder
 from consumer.warehouse.facts import ARCHIVE_FROM, FROZEN, HORIZON, put_fact, read_instant
 from consumer.warehouse.rollups.folding import to_remains
+from consumer.warehouse.rollups.tables import BASES
 from consumer.warehouse.writing.write import enter_removal
 
 if TYPE_CHECKING:
@@ -210,16 +211,19 @@ def _freeze(warehouse: "Warehouse", horizon: datetime) -> None:
     if frozen is not None and frozen >= horizon:
         return
     # nothing of these messages comes in any more, so the writer need not wait for the sum
-    with warehouse.read(to_remains(frozen, horizon)) as reader:
-        remains = reader.read_all()
+    remains = {}
+    for basis in BASES:
+        with warehouse.read(to_remains(basis, frozen, horizon)) as reader:
+            remains[basis.remains] = reader.read_all()
 
     def freeze(connection: "duckdb.DuckDBPyConnection") -> None:
         if read_instant(value for (value,) in connection.execute(FROZEN).fetchall()) != frozen:
             return  # another prune was faster
-        connection.register("remains", remains)
-        connection.execute("insert into rollup_remains by name select * from remains")
-        connection.unregister("remains")
-        connection.execute(f"delete from rollup_remains where event_at < timestamp '{horizon}'")
+        for table, rows in remains.items():
+            connection.register("remains", rows)
+            connection.execute(f"insert into {table} by name select * from remains")
+            connection.unregister("remains")
+            connection.execute(f"delete from {table} where event_at < timestamp '{horizon}'")
         put_fact(connection, "rollups_frozen_until", horizon.isoformat())
 
     warehouse.change("freezing rollups", freeze)

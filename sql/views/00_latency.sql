@@ -37,6 +37,56 @@ create or replace macro latency_edges_ms() as (
     ]::bigint [] -- noqa: LT01
 );
 
+-- How long a Delivery took; may be negative. What is finer than a
+-- millisecond is cut off.
+create or replace macro delivery_ms(event_at, sent_at) as (
+    date_sub('millisecond', sent_at, event_at)
+);
+
+-- The band that so many milliseconds lie in, by what is at most in it; NULL for what
+-- took longer than all.
+create or replace macro latency_band_ms(ms) as (
+    case
+        when ms <= 1000 then 1000
+        when ms <= 5000 then 5000
+        when ms <= 30000 then 30000
+        when ms <= 120000 then 120000
+        when ms <= 600000 then 600000
+        when ms <= 3600000 then 3600000
+        when ms <= 21600000 then 21600000
+    end::bigint
+);
+
+-- Place of the first edge from which the one that holds so many milliseconds is at most
+-- three away: above 20 each is about a tenth above the one before, so the logarithm
+-- says where to look.
+create or replace macro latency_place(ms) as (
+    floor(ln(greatest(ms, 1)) * 10.492058687257061)::integer - 10
+);
+
+-- Upper edge of the bucket that holds so many milliseconds; what is beyond the last has
+-- histogram()'s name for it. A test tries all edges.
+create or replace macro latency_edge_ms(ms) as (
+    case
+        when ms is null then null
+        when ms <= 0 then 0
+        when ms <= 20 then ms
+        when
+            latency_edges_ms()[latency_place(ms)] >= ms
+            then latency_edges_ms()[latency_place(ms)]
+        when
+            latency_edges_ms()[latency_place(ms) + 1] >= ms
+            then latency_edges_ms()[latency_place(ms) + 1]
+        when
+            latency_edges_ms()[latency_place(ms) + 2] >= ms
+            then latency_edges_ms()[latency_place(ms) + 2]
+        when
+            latency_edges_ms()[latency_place(ms) + 3] >= ms
+            then latency_edges_ms()[latency_place(ms) + 3]
+        else 9223372036854775807
+    end::bigint
+);
+
 -- Upper edge of the first of these {key, value} buckets at which the running total
 -- reaches goal. One walk through them, on which the total stands in value: sums of all
 -- beginnings took three times as long. (sqlfluff knows no lambda of two parameters.)
@@ -57,11 +107,14 @@ create or replace macro edge_that_reaches(buckets, goal) as (
     end
 );
 
--- The same for a share, from what histogram(ms, latency_edges_ms()) counted. Empty
--- buckets go first: most are.
-create or replace macro histogram_edge(buckets, share) as (
+-- The same for a share of all.
+create or replace macro edge_of_share(buckets, share) as (
     edge_that_reaches(
-        list_filter(map_entries(buckets), lambda b: b.value > 0),
-        share * list_sum(map_values(buckets))
+        buckets, share * list_sum(list_transform(buckets, lambda b: b.value))
     )
+);
+
+-- What histogram(ms, latency_edges_ms()) counted, without empty buckets: most are.
+create or replace macro filled_buckets(buckets) as (
+    list_filter(map_entries(buckets), lambda b: b.value > 0)
 );

@@ -2,41 +2,33 @@
 -- under first_attempt or delayed where that is known
 create or replace view latencies as
 select
-    c.event_at,
-    c.event_hour,
-    c.event_day,
-    c.sent_at,
-    c.cohort_hour,
-    c.cohort_day,
-    c.account,
-    c.region,
-    c.configuration_set,
-    coalesce(c.configuration_set, '(none)') as configuration_set_name,
-    c.provider,
-    epoch_ms(c.event_at) - epoch_ms(c.sent_at) as delivery_ms,
-    c.processing_ms,
+    d.event_at,
+    d.event_hour,
+    d.event_day,
+    d.sent_at,
+    d.cohort_hour,
+    d.cohort_day,
+    d.account,
+    d.region,
+    d.configuration_set,
+    d.configuration_set_name,
+    d.provider,
+    d.delivery_ms,
+    d.processing_ms,
     unnest(
         case
-            when x.is_delayed then ['all', 'delayed']
+            when d.is_delayed then ['all', 'delayed']
             when p.has_delivery_delay then ['all', 'first_attempt']
             else ['all']
         end
     ) as attempt
-from countable_events as c
-left join delivery_exceptions as x
-    on
-        c.event_type = x.paired_event_type
-        and c.message_id = x.message_id
-        and c.recipient = x.recipient
-        and c.cohort_hour = x.cohort_hour
-        and c.cohort_day = x.cohort_day
+from delivery_times as d
 left join event_publication as p
     on
-        c.account is not distinct from p.account
-        and c.region is not distinct from p.region
-        and c.configuration_set is not distinct from p.configuration_set
-        and c.identity_without_set is not distinct from p.identity_without_set
-where c.event_type = 'Delivery' and c.recipient is not null;
+        d.account is not distinct from p.account
+        and d.region is not distinct from p.region
+        and d.configuration_set is not distinct from p.configuration_set
+        and d.identity_without_set is not distinct from p.identity_without_set;
 
 comment on view latencies is
 'How long each Delivery took. Rows of attempt all are all Deliveries; the other two split them where DeliveryDelay is published.';

@@ -1,51 +1,56 @@
 -- grain: one row per (event_hour, account, region, configuration_set, provider)
--- From events themselves: latencies looks for each Delivery's delays, which make no
--- difference here.
 create or replace view delivery_times_hourly_by_event_time as
-with deliveries as (
+with counted as (
     select
-        date_trunc('hour', e.event_at) as event_hour,
-        e.account,
-        e.region,
-        e.configuration_set,
-        e.provider,
-        epoch_ms(e.event_at) - epoch_ms(e.sent_at) as delivery_ms
-    from events as e
-    where
-        e.event_type = 'Delivery'
-        and not e.is_simulator
-        and e.recipient is not null
+        r.period,
+        r.account,
+        r.region,
+        r.configuration_set,
+        r.provider,
+        r.at_most_ms,
+        r.deliveries
+    from rollup_delivery_times_hourly_by_event_time as r
+    union all
+    select
+        date_trunc('hour', d.event_at) as period,
+        d.account,
+        d.region,
+        d.configuration_set,
+        hourly_provider(d.provider) as provider,
+        latency_band_ms(delivery_ms(d.event_at, d.sent_at)) as at_most_ms,
+        d.deliveries
+    from rollup_delivery_deltas as d
 )
 
 select
-    d.event_hour,
-    d.account,
-    d.region,
-    d.configuration_set,
-    coalesce(d.configuration_set, '(none)') as configuration_set_name,
-    d.provider,
-    count(*) as deliveries,
-    count(*) filter (where d.delivery_ms <= 1000) as up_to_1s,
-    count(*) filter (where d.delivery_ms > 1000 and d.delivery_ms <= 5000) as up_to_5s,
-    count(*) filter (
-        where d.delivery_ms > 5000 and d.delivery_ms <= 30000
-    ) as up_to_30s,
-    count(*) filter (
-        where d.delivery_ms > 30000 and d.delivery_ms <= 120000
-    ) as up_to_2m,
-    count(*) filter (
-        where d.delivery_ms > 120000 and d.delivery_ms <= 600000
-    ) as up_to_10m,
-    count(*) filter (
-        where d.delivery_ms > 600000 and d.delivery_ms <= 3600000
-    ) as up_to_1h,
-    count(*) filter (
-        where d.delivery_ms > 3600000 and d.delivery_ms <= 21600000
-    ) as up_to_6h,
-    count(*) filter (where d.delivery_ms > 21600000) as over_6h,
-    count(*) filter (where d.delivery_ms <= 120000) as within_2m
-from deliveries as d
-group by d.event_hour, d.account, d.region, d.configuration_set, d.provider;
+    c.period as event_hour,
+    c.account,
+    c.region,
+    c.configuration_set,
+    coalesce(c.configuration_set, '(none)') as configuration_set_name,
+    c.provider,
+    sum(c.deliveries)::bigint as deliveries,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 1000), 0)::bigint
+        as up_to_1s,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 5000), 0)::bigint
+        as up_to_5s,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 30000), 0)::bigint
+        as up_to_30s,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 120000), 0)::bigint
+        as up_to_2m,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 600000), 0)::bigint
+        as up_to_10m,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 3600000), 0)::bigint
+        as up_to_1h,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms = 21600000), 0)::bigint
+        as up_to_6h,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms is null), 0)::bigint
+        as over_6h,
+    coalesce(sum(c.deliveries) filter (where c.at_most_ms <= 120000), 0)::bigint
+        as within_2m
+from counted as c
+group by c.period, c.account, c.region, c.configuration_set, c.provider
+having sum(c.deliveries) > 0;
 
 comment on view delivery_times_hourly_by_event_time is
 'How long Deliveries took, in bands that add up.';
@@ -60,7 +65,7 @@ comment on column delivery_times_hourly_by_event_time.configuration_set is
 comment on column delivery_times_hourly_by_event_time.configuration_set_name is
 'The configuration set, or (none): for labels.';
 comment on column delivery_times_hourly_by_event_time.provider is
-'Mailbox provider of the recipient.';
+'Mailbox provider of the recipient; (other) is all that are not listed.';
 comment on column delivery_times_hourly_by_event_time.deliveries is
 'Deliveries to one recipient each.';
 comment on column delivery_times_hourly_by_event_time.up_to_1s is

@@ -8,15 +8,15 @@ select
     coalesce(l.configuration_set, '(none)') as configuration_set_name,
     l.attempt,
     l.deliveries,
-    histogram_edge(l.delivery_ms, 0.50) as delivery_p50_ms,
-    histogram_edge(l.delivery_ms, 0.90) as delivery_p90_ms,
-    histogram_edge(l.delivery_ms, 0.95) as delivery_p95_ms,
-    histogram_edge(l.delivery_ms, 0.99) as delivery_p99_ms,
-    histogram_edge(l.processing_ms, 0.50) as processing_p50_ms,
-    histogram_edge(l.processing_ms, 0.90) as processing_p90_ms,
-    histogram_edge(l.processing_ms, 0.95) as processing_p95_ms,
-    histogram_edge(l.processing_ms, 0.99) as processing_p99_ms
-from latency_sums('event_day') as l;
+    edge_of_share(l.delivery_ms, 0.50) as delivery_p50_ms,
+    edge_of_share(l.delivery_ms, 0.90) as delivery_p90_ms,
+    edge_of_share(l.delivery_ms, 0.95) as delivery_p95_ms,
+    edge_of_share(l.delivery_ms, 0.99) as delivery_p99_ms,
+    edge_of_share(l.processing_ms, 0.50) as processing_p50_ms,
+    edge_of_share(l.processing_ms, 0.90) as processing_p90_ms,
+    edge_of_share(l.processing_ms, 0.95) as processing_p95_ms,
+    edge_of_share(l.processing_ms, 0.99) as processing_p99_ms
+from latency_day_sums('event_day') as l;
 
 comment on view latency_daily_by_event_time is
 'How long Deliveries took, by when they happened.';

@@ -26,6 +26,7 @@ ROLLUPS = (
     *("rollup_hourly_by_event_time", "rollup_hourly_by_send_cohort", "rollup_coverage"),
     *("rollup_daily_by_event_time", "rollup_daily_by_send_cohort"),
     *("rollup_tags_daily_by_send_cohort", "rollup_tag_keys"),
+    *("rollup_latency_daily_by_event_time", "rollup_latency_daily_by_send_cohort"),
 )
 SUPPRESSIONS = {"OnAccountSuppressionList", "OnTenantSuppressionList"}
 

@@ -5,7 +5,10 @@ import random
 from collections.abc import Callable
 from fractions import Fraction
 
+import pyarrow as pa
 import pytest
+
+from consumer.warehouse.writing.edges import to_edges
 
 Row = dict[str, object]
 Log = Callable[..., Row]
@@ -59,11 +62,24 @@ def test_a_percentile_is_the_edge_of_the_first_bucket_that_reaches_it(
     goal = Fraction(share) * size
     expected = next(edge for edge in edges if sum(v <= edge for v in values) >= goal)
     [found] = ask(
-        f"select histogram_edge(histogram(v, latency_edges_ms()), {share}) as edge "  # noqa: S608  a constant
+        f"select edge_of_share(filled_buckets(histogram(v, latency_edges_ms())), {share}) as edge "  # noqa: S608  a constant
         "from (select unnest(?::bigint[]) as v)",
         values,
     )
     assert expected == found["edge"]
+
+
+def test_every_duration_has_the_bucket_that_a_histogram_gives_it(ask: Ask) -> None:
+    edges = make_edges()
+    values = sorted({edge + off for edge in edges for off in (-1, 0, 1)} | {-50, 10**15})
+    found = ask(
+        "select latency_edge_ms(v) as edge, "
+        "filled_buckets(histogram(v, latency_edges_ms()))[1].key as bucket "
+        "from (select unnest(?::bigint[]) as v) group by v order by v",
+        values,
+    )
+    assert to_edges(pa.array(values)).to_pylist() == [row["edge"] for row in found]
+    assert [row["bucket"] for row in found] == [row["edge"] for row in found]
 
 
 def test_latency_tells_first_attempts_from_delayed_mail(log: Log, ask: Ask) -> None:

@@ -283,6 +283,45 @@ def test_tags_by_the_day_are_what_they_are_by_the_hour(seed: int, log: Log, ask:
     assert hourly == daily
 
 
+PERCENTILES = ", ".join(
+    f"edge_of_share(filled_buckets(histogram({what}_ms, latency_edges_ms())), 0.{share}) "
+    f"as {what}_p{share}_ms"
+    for what in ("delivery", "processing")
+    for share in (50, 90, 95, 99)
+)
+
+
+@pytest.mark.parametrize("seed", [31, 32])
+@pytest.mark.parametrize(("axis", "by"), [("event", "event_time"), ("cohort", "send_cohort")])
+def test_latency_by_the_day_is_what_the_deliveries_say(
+    seed: int, axis: str, by: str, log: Log, ask: Ask
+) -> None:
+    log_random_mail(log, random.Random(seed))  # noqa: S311  test data
+    expected = ask(
+        f"select {axis}_day, account, region, configuration_set, configuration_set_name, attempt, "  # noqa: S608  our own names
+        f"count(*) as deliveries, {PERCENTILES} from latencies group by all order by all"
+    )
+    assert {"all", "delayed", "first_attempt"} == {row["attempt"] for row in expected}
+    assert expected == ask(f"from latency_daily_by_{by} order by all")
+
+
+@pytest.mark.parametrize("seed", [41, 42])
+def test_bands_by_the_hour_are_what_the_deliveries_say(seed: int, log: Log, ask: Ask) -> None:
+    log_random_mail(log, random.Random(seed))  # noqa: S311  test data
+    [expected] = ask(
+        "select count(*) as n, count(*) filter (where delivery_ms <= 1000) as up_to_1s, "
+        "count(*) filter (where delivery_ms > 120000 and delivery_ms <= 600000) as up_to_10m, "
+        "count(*) filter (where delivery_ms > 21600000) as over_6h, "
+        "count(*) filter (where delivery_ms <= 120000) as within_2m "
+        "from latencies where attempt = 'all'"
+    )
+    assert [expected] == ask(
+        "select sum(deliveries)::bigint as n, sum(up_to_1s)::bigint as up_to_1s, "
+        "sum(up_to_10m)::bigint as up_to_10m, sum(over_6h)::bigint as over_6h, "
+        "sum(within_2m)::bigint as within_2m from delivery_times_hourly_by_event_time"
+    )
+
+
 def test_every_event_is_one_row_of_the_counting_grain(log: Log, ask: Ask, rows: list[Row]) -> None:
     log_random_mail(log, random.Random(7))  # noqa: S311  test data
     expected = sum(1 for row in rows if not row["is_simulator"])

@@ -139,6 +139,22 @@ def plain_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
+@pytest.mark.parametrize("is_erased_between", [False, True])
+def test_a_delay_and_a_delivery_find_each_other_under_the_token(
+    desk: Desk, new_letter: NewLetter, is_erased_between: bool
+) -> None:
+    letter = new_letter(to=[CANARY])
+    desk.write(letter.send(), letter.delay(after=600))
+    if is_erased_between:
+        erase_canary(desk)
+    desk.write(letter.delivery(after=700))
+    erase_canary(desk)
+    assert [] == desk.faults()
+    assert [{"n": 1}] == desk.rows(
+        "select deliveries as n from latency_daily_by_event_time where attempt = 'delayed'"
+    )
+
+
 def test_no_file_holds_the_address_after_erasing_and_rewriting(
     plain_desk: Desk, new_letter: NewLetter
 ) -> None:

@@ -37,6 +37,9 @@ FIGURES = (
     "select * from configuration_sets_daily_by_event_time order by all",
     "select * from configuration_sets_hourly_by_event_time order by all",
     "select * from tags_daily_by_send_cohort order by all",
+    "select * from latency_daily_by_send_cohort order by all",
+    "select * from latency_daily_by_event_time order by all",
+    "select * from delivery_times_hourly_by_event_time order by all",
 )
 KEPT = "select event_type, count(*)::bigint as n from events group by all order by all"
 
@@ -107,6 +110,23 @@ def test_what_is_recomputed_later_still_counts_what_old_messages_did_since(
     assert before == figures(desk)
     assert [] == desk.faults()
     assert [] == desk.rows("from rollup_remains where event_at < timestamp '2026-03-16'")
+
+
+def test_a_delivery_in_a_day_that_is_kept_counts_with_its_message_gone(
+    desk: Desk, new_letter: NewLetter
+) -> None:
+    sent = datetime(2026, 3, 10, 23, 59, 30, tzinfo=UTC)
+    letter = new_letter(sent=sent)
+    desk.write(letter.send(), letter.delay(after=40), letter.delivery(after=90))
+    before = figures(desk)
+    prune_desk(desk, events_days=20)
+    recompute_all(desk)
+    assert [] == desk.rows("from events")
+    assert [{"n": 1, "delayed": 1}] == desk.rows(
+        "select deliveries as n, delayed_deliveries as delayed from rollup_delivery_remains"
+    )
+    assert before == figures(desk)
+    assert [] == desk.faults()
 
 
 def test_what_comes_of_older_messages_is_ignored_and_counts_nothing_twice(

@@ -27,7 +27,7 @@ _NAMES: Final = frozenset(
     identity identity_account
     identity_name identity_without_set ip_prefix is_bot_event judged_by kind last_message_id
     machine_rule
-    message_id metric
+    measure message_id metric
     missing_event_types name new_preferences note numerator old_preferences operation origin
     outgoing_ip outgoing_tls_version own_identity paired_event_type part position provider reason
     recipient_domain

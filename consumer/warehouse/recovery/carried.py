@@ -11,7 +11,7 @@ from consumer.errors import WarehouseError
 from consumer.resources import sql_folder
 from consumer.warehouse.facts import FROZEN, HORIZON, put_fact, read_instant
 from consumer.warehouse.rollups.folding import copy_frozen, delete_frozen, recompute
-from consumer.warehouse.rollups.tables import ROLLUPS
+from consumer.warehouse.rollups.tables import BASES, ROLLUPS
 from consumer.warehouse.rules.in_force import JUDGED_BY
 from consumer.warehouse.schema import find_pending
 from consumer.warehouse.writing.write import enter_removal
@@ -20,7 +20,7 @@ _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
 # Failures that are kept for longer, with their marks; all of it where a prune was cut off.
 _ROWS: Final = ("events", "marks", "waiting", "rare_events")
 # What rollups are made by, beside events.
-_WHOLE: Final = ("rollup_remains", "rollup_tag_keys")
+_WHOLE: Final = (*(basis.remains for basis in BASES), "rollup_tag_keys")
 _ROLLUPS: Final = tuple({rollup.table: None for rollup in ROLLUPS})
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from consumer.warehouse.rollups.tables import TALLIES, Rollup
+from consumer.warehouse.rollups.rollup import Rollup
+from consumer.warehouse.rollups.tables import TALLIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,8 +1,9 @@
 """Adds up what batches changed: rollups by the hour and the day, and what is published by the day.
 
-``rollup_deltas`` holds the changes since the last time, in rows that the views add to the rollups,
-so that figures are the same before and after. Folding sums equal keys; several rows of one key are
-right too, and `consumer.warehouse.rollups.compaction` makes them one.
+``rollup_deltas`` and ``rollup_delivery_deltas`` hold the changes since the last time, in rows that
+the views add to the rollups, so that figures are the same before and after. Folding sums equal
+keys; several rows of one key are right too, and `consumer.warehouse.rollups.compaction` makes them
+one.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,18 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from consumer.warehouse.facts import FROZEN, read_instant
-from consumer.warehouse.rollups.tables import (
-    DELTAS,
-    RECOUNTED,
-    ROLLUPS,
-    TAGS,
-    TALLIES,
-    Rollup,
-    between,
-    recount,
-    to_changes,
-    to_summed_changes,
-)
+from consumer.warehouse.rollups.rollup import Basis, Rollup, between
+from consumer.warehouse.rollups.tables import BASES, ROLLUPS, TAGS, TALLIES
 from consumer.warehouse.rollups.tag_keys import close_crowded
 
 # Past this many rows a batch folds them in: reading them costs each question more than that.
@@ -40,18 +31,20 @@ select '{table}' as rollup, period, count(*) as rows from entering group by peri
 
 
 def fold(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the deltas up and empty their table, inside the caller's transaction."""
-    if not _has_rows(connection, "rollup_deltas"):
-        return
-    connection.execute(f"create or replace temp table folding as {DELTAS}")
-    _enter(connection, lambda rollup: rollup.to_rows_of("from folding"))
-    connection.execute("drop table folding")
-    connection.execute("delete from rollup_deltas")
+    """Add the deltas up and empty their tables, inside the caller's transaction."""
+    for basis in BASES:
+        if _has_rows(connection, basis.deltas):
+            changes = basis.to_dated(basis.deltas)
+            connection.execute(f"create or replace temp table folding as {changes}")
+            _enter(connection, basis, lambda rollup: rollup.to_rows_of("from folding"))
+            connection.execute("drop table folding")
+            connection.execute(f"delete from {basis.deltas}")
 
 
 def fold_when_many(connection: duckdb.DuckDBPyConnection) -> None:
     """Fold once there are `MOST_DELTAS`, so that questions stay quick."""
-    ((rows,),) = connection.execute("select count(*) from rollup_deltas").fetchall()
+    counts = ", ".join(f"(select count(*) from {basis.deltas})" for basis in BASES)
+    ((rows,),) = connection.execute(f"select greatest({counts})").fetchall()
     if rows >= MOST_DELTAS:
         fold(connection)
 
@@ -77,9 +70,10 @@ def recompute(connection: duckdb.DuckDBPyConnection) -> None:
             for rollup in rollups:
                 connection.execute(
                     f"insert into {rollup.table} by name select * "
-                    f"from ({rollup.to_rows_of(RECOUNTED)}) where {rollup.between(frozen, None)}"
+                    f"from ({rollup.to_rows_of(rollup.recounted)}) "
+                    f"where {rollup.between(frozen, None)}"
                 )
-    connection.execute("drop table if exists recounted")
+    _drop_recounted(connection)
     close_crowded(connection, TAGS.table)
 
 
@@ -102,9 +96,9 @@ def find_corrections(
         _recount(connection, between(f"{axis}_hour", first, end), frozen)
         for rollup in ROLLUPS:
             if rollup.axis == axis:
-                lacking = _to_lacking(rollup, rollup.to_rows_of(RECOUNTED), start, end)
+                lacking = _to_lacking(rollup, rollup.to_rows_of(rollup.recounted), start, end)
                 yield rollup, connection.sql(lacking).to_arrow_table()
-    connection.execute("drop table recounted")
+    _drop_recounted(connection)
 
 
 def enter_corrections(
@@ -123,18 +117,24 @@ def _read_frozen(connection: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def _recount(connection: duckdb.DuckDBPyConnection, hours: str, frozen: datetime | None) -> None:
-    """Fill ``recounted`` with what events of these hours count as, once for all rollups."""
-    rows = to_changes(f"{hours} and {between('o.sent_at', frozen, None)}")
-    if frozen is not None:
-        remains = (
-            "select *, date_trunc('hour', event_at) as event_hour, "
-            "date_trunc('hour', sent_at) as cohort_hour from rollup_remains"
-        )
-        rows = (
-            f"({rows}) union all by name "
-            f"(select * exclude (event_hour, cohort_hour) from ({remains}) where {hours})"
-        )
-    connection.execute(f"create or replace temp table recounted as {rows}")
+    """Fill temporary tables with what events of these hours count as, once for all rollups."""
+    for basis in BASES:
+        rows = basis.to_changes(f"{hours} and {between('o.sent_at', frozen, None)}")
+        if frozen is not None:
+            remains = (
+                "select *, date_trunc('hour', event_at) as event_hour, "
+                f"date_trunc('hour', sent_at) as cohort_hour from {basis.remains}"
+            )
+            rows = (
+                f"({rows}) union all by name "
+                f"(select * exclude (event_hour, cohort_hour) from ({remains}) where {hours})"
+            )
+        connection.execute(f"create or replace temp table {basis.recounted} as {rows}")
+
+
+def _drop_recounted(connection: duckdb.DuckDBPyConnection) -> None:
+    for basis in BASES:
+        connection.execute(f"drop table if exists {basis.recounted}")
 
 
 def _to_stretches(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
@@ -166,7 +166,9 @@ def to_comparisons(frozen: datetime | None) -> list[tuple[str, str]]:
 def _compare(rollup: Rollup, frozen: datetime | None) -> str:
     # a day may begin within an hour
     first = None if frozen is None else frozen.replace(minute=0, second=0, microsecond=0)
-    recounted = rollup.to_rows(recount(between(f"{rollup.axis}_hour", first, None), frozen))
+    recounted = rollup.to_rows(
+        rollup.basis.recount(between(f"{rollup.axis}_hour", first, None), frozen)
+    )
     return f"select 0, count(*) from ({_to_lacking(rollup, recounted, frozen, None)})"
 
 
@@ -184,18 +186,19 @@ def _to_lacking(
             select * from ({recounted})
             union all by name
             select {names}, {negative} from {rollup.table} where {rollup.part} and {kept}
-            union all by name select * replace ({negative}) from ({rollup.to_rows_of(DELTAS)})
+            union all by name
+            select * replace ({negative}) from ({rollup.to_rows_of(rollup.deltas)})
         ) where {kept} group by {names} having {differs}
     """
 
 
-def to_remains(frozen: datetime | None, horizon: datetime) -> str:
+def to_remains(basis: Basis, frozen: datetime | None, horizon: datetime) -> str:
     """Give the question what messages sent between the two count as from ``horizon`` on.
 
-    Rows for ``rollup_remains``. They are to be kept before the messages' events go: the hours in
+    Rows for ``basis.remains``. They are to be kept before the messages' events go: the hours in
     which somebody opened an old mail are not frozen with the mail.
     """
-    return to_summed_changes(
+    return basis.to_remains(
         f"o.event_at >= timestamp '{horizon}' and {between('o.sent_at', frozen, horizon)}"
     )
 
@@ -208,7 +211,7 @@ def copy_frozen(table: str, frozen: datetime) -> str:
             before = rollup.between(None, frozen)
             parts += [
                 f"select * from {table} where {rollup.part} and {before}",
-                f"select * from ({rollup.to_rows_of(DELTAS)}) where {before}",
+                f"select * from ({rollup.to_rows_of(rollup.deltas)}) where {before}",
             ]
     return " union all by name ".join(parts)
 
@@ -221,9 +224,11 @@ def delete_frozen(connection: duckdb.DuckDBPyConnection, frozen: datetime) -> No
         )
 
 
-def _enter(connection: duckdb.DuckDBPyConnection, to_rows: Callable[[Rollup], str]) -> None:
-    """Add rows up into every rollup."""
-    for rollup in ROLLUPS:
+def _enter(
+    connection: duckdb.DuckDBPyConnection, basis: Basis, to_rows: Callable[[Rollup], str]
+) -> None:
+    """Add rows up into every rollup that is made of them."""
+    for rollup in (rollup for rollup in ROLLUPS if rollup.basis is basis):
         _enter_into(connection, rollup, to_rows(rollup))
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from consumer.warehouse.facts import put_fact
 from consumer.warehouse.pace import Pace
 from consumer.warehouse.rollups.folding import enter_corrections, find_corrections
-from consumer.warehouse.rollups.tables import Rollup
+from consumer.warehouse.rollups.rollup import Rollup
 
 if TYPE_CHECKING:
     import duckdb

@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 
 from consumer.rows.columns import COMMON, SPECIFIC
 from consumer.warehouse.hours import hours_of, near, within
-from consumer.warehouse.pieces import whole
+from consumer.warehouse.pieces import unless, whole
 from consumer.warehouse.rollups.counts import count
 from consumer.warehouse.writing.classes import SAID, Classes
+from consumer.warehouse.writing.delivered import Delays, Stored, add_delivered
 from consumer.warehouse.writing.domains import Domains
 from consumer.warehouse.writing.pairs import ALONE, Row, pair
 
@@ -44,8 +45,10 @@ _FACTS: Final = (
     *("event_key", "event_type", "event_at", "sent_at", "message_id", "recipient"),
     *("recipient_domain", "destination_count", "account", "region", "configuration_set"),
     *("identity", "source", "from_domain", "tags", "feedback_id", "delay_type"),
-    *("is_unsubscribe", *SAID),
+    *("is_unsubscribe", "processing_ms", *SAID),
 )
+# Of these nothing is left in a row that is ready to be counted.
+_LEFT_BEHIND: Final = frozenset({"event_key", "message_id", "processing_ms"})
 _FOUND_OUT: Final = (
     ("provider", pa.string()),
     ("is_machine", pa.bool_()),
@@ -58,32 +61,29 @@ _FOUND_OUT: Final = (
 )
 _JUDGED: Final = {"event_key": pa.string(), "bounce_class": pa.string()}
 _TYPES: Final = {**dict(COMMON), **dict(SPECIFIC), **_JUDGED}
-# Of a row that is ready to be counted: its key and the texts behind its classes are left behind.
 _COUNTABLE: Final = pa.schema(
-    [
-        *((name, _TYPES[name]) for name in _FACTS if name not in {"event_key", "message_id"}),
-        *_FOUND_OUT,
-    ]
+    [*((name, _TYPES[name]) for name in _FACTS if name not in _LEFT_BEHIND), *_FOUND_OUT]
 )
 _ENTERED: Final = (
     *("event_type", "event_at", "sent_at", "account", "region", "configuration_set", "identity"),
     *("source", "from_domain", "provider", "tags", "n"),
 )
 
+_DELAY: Final = "DeliveryDelay"
 _RARE_TYPES: Final = ("Bounce", "Reject", "Rendering Failure", "Complaint")
 # Of complaints only these say something of their message's other rows, or of each other.
 _RARE_COMPLAINTS: Final = ("suppressed", "auth_failure", "virus")
-# Opens, clicks, delays and subscriptions change nothing but themselves.
+# Opens, clicks and subscriptions change nothing but themselves; delays nothing but how long their
+# Deliveries count as having taken (`consumer.warehouse.writing.delivered`).
 _PAIRING_TYPES: Final = ("Send", "Delivery", *_RARE_TYPES)
 
-_KEEP_RARE: Final = """
-insert into rare_events
-select message_id, sent_at, event_at, event_key::uuid from rare
-"""
+_KEEP_RARE: Final = "insert into rare_events by name select * from rare"
+_KEPT: Final = ("message_id", "sent_at", "event_at", "event_key", "recipient")
+_TOUCHING: Final = ("message_id", "sent_at", "event_at")
 
-# grain: one row per rare row, there or arriving, of a message that the batch brings something of
+# grain: one row per rare row of a message that the batch brings something of
 _TOUCHED: Final = """
-select message_id, sent_at, event_at from rare_events
+select message_id, sent_at, event_at, recipient from rare_events
 where {within} and message_id in (select message_id from pairing)
 """
 
@@ -97,6 +97,13 @@ select
 from events as e
 where not e.is_simulator and {{condition}}
 """
+_NOTHING_STORED: Final = pa.schema(
+    [
+        *((name, _TYPES[name]) for name in _FACTS),
+        ("provider", pa.string()),
+        ("is_machine", pa.bool_()),
+    ]
+).empty_table()
 _BY_MESSAGE: Final = (
     f"{{within}} and {{near}} and e.event_type in {_PAIRING_TYPES} "
     "and e.message_id in (select message_id from touched)"
@@ -125,12 +132,14 @@ class Changes:
 
     Each has event_key (as text), event_at and sent_at; ``gone`` also message_id, ``moved``
     configuration_set, from_domain and tags, ``repeats`` and ``taken`` ordinal (of an arriving row),
-    ``lost`` and ``taken`` kind. None: nothing was looked for.
+    ``lost`` and ``taken`` kind. ``delayed`` are Deliveries of which a delay arrives. None: nothing
+    was looked for.
     """
 
     gone: pa.Table | None = None
     moved: pa.Table | None = None
     repeats: pa.Table | None = None
+    delayed: pa.Table | None = None
     lost: pa.Table | None = None
     taken: pa.Table | None = None
 
@@ -146,12 +155,13 @@ def add_deltas(
     """Enter what the batch's rows change, after all of them are in place.
 
     1. Give each arriving row what was found out about it.
-    2. Keep the table of rare rows up to date.
-    3. Find the messages with a rare row of which the batch brings something.
+    2. Find the messages with a rare row of which the batch brings something.
+    3. Keep the table of rare rows up to date.
     4. Read the stored rows of those, and the stored rows that changed themselves, as they were:
        through a cursor that does not see this transaction.
     5. Pair them as they were, and as they are now beside the arriving ones.
     6. Count what differs, and every other row as it comes.
+    7. The same of how long Deliveries took.
 
     Args:
         connection: the writer's, inside its transaction.
@@ -167,12 +177,13 @@ def add_deltas(
     is_exceptional = _is_one_of(fresh["event_type"], _RARE_TYPES)
     exceptional = _to_rows(_pick(fresh, is_exceptional))
     classes.classify(connection, exceptional)
-    rare = [row for row in exceptional if _is_rare(row)]
-    _keep_rare(connection, rare, changes)
+    is_rare = pa.array([_is_rare(row) for row in exceptional], pa.bool_())
+    rare = _pick(fresh, is_exceptional).filter(is_rare)
+    touched, delays = _find_touched(connection, fresh, rare, changes)
     # 3
-    touched = _find_touched(connection, fresh, rare, changes)
+    _keep_rare(connection, rare, delays.arriving, changes)
     # 4
-    was = _read_stored(connection, touched, changes)
+    was, changed = _read_stored(connection, touched, changes)
     classes.classify(connection, was)
     # 5
     is_paired = pc.and_(
@@ -189,6 +200,8 @@ def add_deltas(
         counted.append(_count(_to_table(paired), domains, {row["event_type"] for row in paired}))
     connection.register("counted", pa.concat_tables(counted))
     connection.execute(_INSERT)
+    # 7
+    add_delivered(connection, fresh, Stored(changed, changes.gone, changes.moved), delays)
 
 
 def _complete(rows: pa.Table, changes: Changes) -> pa.Table:
@@ -230,27 +243,33 @@ def _to_marks(ordinal: pa.ChunkedArray, changes: Changes) -> pa.ChunkedArray:
 
 
 def _find_touched(
-    connection: duckdb.DuckDBPyConnection,
-    fresh: pa.Table,
-    rare: Sequence[Row],
-    changes: Changes,
-) -> pa.Table:
-    """Messages whose rows depend on each other: id, and the instants to look for their rows at."""
+    connection: duckdb.DuckDBPyConnection, fresh: pa.Table, rare: pa.Table, changes: Changes
+) -> tuple[pa.Table, Delays]:
+    """Messages whose rows depend on each other, and what delayed Deliveries of others.
+
+    Of those messages id, and the instants to look for their rows at.
+    """
     pairing = fresh.select(["message_id", "sent_at"]).filter(
-        _is_one_of(fresh["event_type"], _PAIRING_TYPES)
+        _is_one_of(fresh["event_type"], (*_PAIRING_TYPES, _DELAY))
     )
     connection.register("pairing", pairing.select(["message_id"]))
     by_send = within("sent_at", hours_of(whole(pairing["sent_at"])))
-    touched = connection.sql(_TOUCHED.format(within=by_send)).to_arrow_table()
-    arriving = [{name: row[name] for name in touched.column_names} for row in rare]
-    parts = [touched, pa.Table.from_pylist(arriving, touched.schema)]
+    found = connection.sql(_TOUCHED.format(within=by_send)).to_arrow_table()
+    is_delay = pc.is_valid(found["recipient"])
+    arriving = _pick(
+        fresh, pc.and_(pc.equal(fresh["event_type"], _DELAY), pc.is_valid(fresh["recipient"]))
+    )
+    touched = [found.filter(pc.invert(is_delay)), rare]
     if changes.gone is not None:
-        parts.append(changes.gone.select(touched.column_names))
-    return pa.concat_tables(parts)
+        touched.append(changes.gone)
+    return (
+        pa.concat_tables([part.select(_TOUCHING) for part in touched]),
+        Delays(before=found.filter(is_delay), arriving=arriving.select(_KEPT)),
+    )
 
 
 def _keep_rare(
-    connection: duckdb.DuckDBPyConnection, rare: Sequence[Row], changes: Changes
+    connection: duckdb.DuckDBPyConnection, rare: pa.Table, delays: pa.Table, changes: Changes
 ) -> None:
     if changes.gone is not None and changes.gone.num_rows:
         by_send = near("sent_at", whole(changes.gone["sent_at"]))
@@ -258,30 +277,35 @@ def _keep_rare(
             f"delete from rare_events where {by_send} "
             "and event_key in (select event_key::uuid from giving_way)"
         )
-    if rare:
-        names = ("message_id", "sent_at", "event_at", "event_key")
-        schema = pa.schema([(name, _TYPES[name]) for name in names])
-        connection.register("rare", pa.Table.from_pylist(list(rare), schema))
+    if rare.num_rows or delays.num_rows:
+        nobody = _repeat(None, rare, pa.string())
+        rare = rare.select(_KEPT).set_column(_KEPT.index("recipient"), "recipient", nobody)
+        connection.register("rare", pa.concat_tables([rare, delays]))
         connection.execute(_KEEP_RARE)
 
 
 def _read_stored(
     connection: duckdb.DuckDBPyConnection, touched: pa.Table, changes: Changes
-) -> list[Row]:
-    """The rows of the messages of ``touched``, and those that changed, before this transaction."""
+) -> tuple[list[Row], pa.Table]:
+    """The rows of the messages of ``touched``, and those that changed, before this transaction.
+
+    Returns both with their marks, and the latter by themselves.
+    """
     names = ["event_key", "event_at", "sent_at"]
-    steps = [changes.gone, changes.moved, changes.lost]
+    steps = [changes.gone, changes.moved, changes.lost, changes.delayed]
     if changes.repeats is not None:
         steps.append(changes.repeats.filter(pc.is_null(changes.repeats["ordinal"])))
-    changed = [part.select(names) for part in steps if part is not None and part.num_rows]
+    keys = [part.select(names) for part in steps if part is not None and part.num_rows]
+    changed = _NOTHING_STORED
     parts = []
     with connection.cursor() as before:
         # one question each: a condition with both cannot skip the rows that neither wants
-        if changed:
-            keys = pa.concat_tables(changed)
-            before.register("changed", keys)
-            by_key = _BY_KEY.format(near=near("e.event_at", whole(keys["event_at"])))
-            parts.append(before.sql(_STORED.format(condition=by_key)).to_arrow_table())
+        if keys:
+            sought = pa.concat_tables(keys)
+            before.register("changed", sought)
+            by_key = _BY_KEY.format(near=near("e.event_at", whole(sought["event_at"])))
+            changed = before.sql(_STORED.format(condition=by_key)).to_arrow_table()
+            parts.append(changed)
         if touched.num_rows:
             before.register("touched", touched)
             sent = hours_of(whole(touched["sent_at"]))
@@ -293,14 +317,14 @@ def _read_stored(
             )
             parts.append(before.sql(_STORED.format(condition=by_message)).to_arrow_table())
         if not any(part.num_rows for part in parts):
-            return []
+            return [], changed
         stored = pa.concat_tables(parts)
         before.register("stored", stored.select(["event_key"]))
         by_send = within("sent_at", hours_of(whole(stored["sent_at"])))
         held = before.sql(_HELD.format(within=by_send)).to_arrow_table().to_pylist()
     marks = _by_key(held)
     rows = {row["event_key"]: row for row in stored.to_pylist()}
-    return [{**row, "marks": marks.get(key, 0)} for key, row in rows.items()]
+    return [{**row, "marks": marks.get(key, 0)} for key, row in rows.items()], changed
 
 
 def _as_now(was: Iterable[Row], changes: Changes) -> list[Row]:
@@ -349,8 +373,8 @@ def _count(ready: pa.Table, domains: Domains, kinds: Collection[str]) -> pa.Tabl
     has_identity = pc.is_valid(columns["identity"])
     has_no_domain = pc.or_(pc.ends_with(source, "@"), pc.equal(source, ""))
     has_domain = pc.invert(pc.fill_null(has_no_domain, True))
-    columns["source"] = _unless(has_identity, source)
-    columns["from_domain"] = _unless(pc.or_(has_identity, has_domain), columns["from_domain"])
+    columns["source"] = unless(has_identity, source)
+    columns["from_domain"] = unless(pc.or_(has_identity, has_domain), columns["from_domain"])
     counted = count(pa.table(columns), _ENTERED, kinds)
     # only now: how long after the sending somebody opened is counted to the microsecond
     for name in ("event_at", "sent_at"):
@@ -383,10 +407,6 @@ def _to_rows(rows: pa.Table) -> list[Row]:
 
 def _is_one_of(column: pa.ChunkedArray, values: tuple[str, ...]) -> pa.ChunkedArray:
     return pc.is_in(column, value_set=pa.array(values))
-
-
-def _unless(condition: pa.Array, column: pa.Array) -> pa.Array:
-    return pc.if_else(condition, pa.scalar(None, column.type), column)
 
 
 def _repeat(value: object, rows: pa.Table, of_type: pa.DataType) -> pa.Array:

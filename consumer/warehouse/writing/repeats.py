@@ -3,6 +3,7 @@
 A first Delivery is far too common to hold a mark: the later ones are noted, as ``repeat``.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -68,17 +69,26 @@ class _Delivery(NamedTuple):
         return self.event_at, self.event_key
 
 
-def mark_repeats(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table | None:
+def mark_repeats(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table
+) -> tuple[pa.Table | None, pa.Table | None]:
     """Note every Delivery that follows another of its message and recipient, for it is no outcome.
 
     To be called before the rows, those that stay of a batch, are inserted. The look-up reads what
-    was sent when they were; what it finds is rare. Returns that: event_key (as
-    text), event_at, sent_at, and ordinal where it arrives only now; None for nothing.
+    was sent when they were; what it finds is rare. Returns that, and the stored Deliveries to whom
+    a delay arrives only now: event_key (as text), event_at, sent_at, and ordinal where it arrives
+    only now; None for nothing.
     """
-    arriving = _find_arriving(rows)
-    if not arriving.num_rows:
-        return None
-    stored = _find_stored(connection, arriving)
+    arriving, delays = _find_arriving(rows), _find_delays(rows)
+    if not arriving.num_rows and not delays.num_rows:
+        return None, None
+    stored = _find_stored(connection, arriving, delays)
+    return _note(connection, arriving, stored), _find_delayed(delays, stored)
+
+
+def _note(
+    connection: duckdb.DuckDBPyConnection, arriving: pa.Table, stored: Sequence[_Delivery]
+) -> pa.Table | None:
     shared = {(delivery.message_id, delivery.recipient) for delivery in stored}
     names = _to_names(arriving)
     counted = pc.value_counts(names)
@@ -123,11 +133,32 @@ def _find_arriving(rows: pa.Table) -> pa.Table:
     return rows.select(_ASKED).filter(pairs)
 
 
-def _find_stored(connection: duckdb.DuckDBPyConnection, arriving: pa.Table) -> list[_Delivery]:
+def _find_delays(rows: pa.Table) -> pa.Table:
+    """Return the delays of somebody."""
+    counts = pc.and_not(pc.equal(rows["event_type"], "DeliveryDelay"), rows["is_simulator"])
+    delays = rows.select(["message_id", "recipient", "sent_at"]).filter(counts)
+    return delays.filter(pc.is_valid(delays["recipient"]))
+
+
+def _find_delayed(delays: pa.Table, stored: Sequence[_Delivery]) -> pa.Table | None:
+    """Return the stored Deliveries that they are of."""
+    if not delays.num_rows or not stored:
+        return None
+    names = {(row["message_id"], row["recipient"]) for row in delays.to_pylist()}
+    delayed = [
+        {name: getattr(delivery, name) for name in _REPEATS.names}
+        for delivery in stored
+        if (delivery.message_id, delivery.recipient) in names
+    ]
+    return pa.Table.from_pylist(delayed, _REPEATS) if delayed else None
+
+
+def _find_stored(connection: duckdb.DuckDBPyConnection, *arriving: pa.Table) -> list[_Delivery]:
     """Return the stored Deliveries of the same messages."""
-    sent_at = arriving["sent_at"]
+    of_messages = pa.concat_tables([part.select(["message_id", "sent_at"]) for part in arriving])
+    sent_at = of_messages["sent_at"]
     hours = {hour + later for hour in hours_of(sent_at) for later in _HOURS_NEAR_SENDING}
-    connection.register("delivered", arriving.select(["message_id"]))
+    connection.register("delivered", of_messages.select(["message_id"]))
     question = _STORED.format(
         within=within("e.event_at", hours), near=near("e.sent_at", whole(sent_at))
     )

@@ -192,7 +192,7 @@ def _store(connection: duckdb.DuckDBPyConnection, judgement: Judgement, standing
     rows = rows.append_column("machine_rule", standing.machines.judge(rows))
     providers = standing.domains.to_providers(whole(rows["recipient_domain"]))
     rows = rows.append_column("provider", providers)
-    repeats = mark_repeats(connection, rows)
+    repeats, delayed = mark_repeats(connection, rows)
     # 3
     connection.register("staying", rows)
     connection.execute(_INSERT)
@@ -204,7 +204,14 @@ def _store(connection: duckdb.DuckDBPyConnection, judgement: Judgement, standing
     # 5
     taken, lost = place_marks(connection, rows, standing.classes) or (None, None)
     # 6
-    changes = Changes(gone=judgement.gone, moved=moved, repeats=repeats, lost=lost, taken=taken)
+    changes = Changes(
+        gone=judgement.gone,
+        moved=moved,
+        repeats=repeats,
+        delayed=delayed,
+        lost=lost,
+        taken=taken,
+    )
     add_deltas(connection, rows, changes, classes=standing.classes, domains=standing.domains)
     fold_when_many(connection)
 
