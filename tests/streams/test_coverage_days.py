@@ -19,7 +19,7 @@ def test_counts_of_days_say_what_the_coverage_view_finds_in_events(
         desk.write(*events[start : start + 60])
     by_days = desk.ask(
         f"select {LINE}, sum(events)::bigint as events, max(axis_day) as last_seen_on "  # noqa: S608 - our own names
-        "from coverage_days('event_day') group by all order by all"
+        "from coverage_days() where axis = 'event_day' group by all order by all"
     )
     by_events = desk.ask(
         f"select {LINE}, events, last_seen_at::date as last_seen_on "  # noqa: S608 - the same
