@@ -1,5 +1,7 @@
 """An open outcome in a process of its own: the ledger settles it."""
 
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from consumer.batch import Batch
 from consumer.cli.options import Share, opened
 from consumer.decode import decode
 from consumer.door.access import OpenedWarehouse
@@ -17,19 +20,19 @@ SEND = b"""{"eventType": "Send", "send": {}, "mail": {"timestamp": "2026-03-02T1
     "messageId": "0100019cad000000-1-000000", "destination": ["reader@example.com"], "tags": {}}}"""
 
 
-class BrokenOnce:
-    """The writer's connection, whose next COMMIT raises: before or after it took effect."""
+class AtCommit:
+    """The writer's connection, with something else to do in place of a COMMIT."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, commits: bool) -> None:
-        self._connection = connection
-        self._commits = commits
+    def __init__(self, warehouse: Warehouse, act: Callable[[Callable[[], Any]], Any]) -> None:
+        self._connection = warehouse._connection
+        self._act = act
+        warehouse._connection = self  # type: ignore[assignment]  # it stands in
 
     def execute(self, sql: str, *rest: Any) -> Any:  # noqa: ANN401 - as the real one
-        if sql == "commit":
-            if self._commits:
-                self._connection.execute("commit")
-            raise duckdb.TransactionException("Failed to commit: failed to pin block")
-        return self._connection.execute(sql, *rest)
+        def run() -> Any:  # noqa: ANN401 - the same
+            return self._connection.execute(sql, *rest)
+
+        return self._act(run) if sql == "commit" else run()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the same
         return getattr(self._connection, name)
@@ -40,21 +43,52 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return open_warehouse(tmp_path / "ses.duckdb", WarehouseOptions(min_free_bytes=0))
 
 
+def make_batch(warehouse: Warehouse) -> Batch:
+    builder = warehouse.new_builder("files")
+    for decoded in decode(Envelope(SEND, None, "test", datetime.now(UTC))):
+        builder.add(decoded)
+    return builder.finish()
+
+
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_commit_of_unknown_outcome_is_settled_by_the_ledger(
     warehouse: Warehouse, commits: bool
 ) -> None:
-    builder = warehouse.new_builder("files")
-    for decoded in decode(Envelope(SEND, None, "test", datetime.now(UTC))):
-        builder.add(decoded)
-    warehouse._connection = BrokenOnce(warehouse._connection, commits=commits)  # type: ignore[assignment]  # it stands in
+    def fail(commit: Callable[[], Any]) -> None:
+        if commits:
+            commit()
+        raise duckdb.TransactionException("Failed to commit: failed to pin block")
+
+    batch = make_batch(warehouse)
+    AtCommit(warehouse, fail)
     access = OpenedWarehouse(warehouse)
 
-    result = access.write(builder.finish())
+    result = access.write(batch)
 
     assert (1, 0) == (result.inserted, result.duplicates)
     with access.read("select count(*) as rows from events") as reader:
         assert [{"rows": 1}] == reader.read_all().to_pylist()
+    assert all(finding.is_well for finding in access.verify())
+    access.close()
+
+
+def test_a_commit_ends_before_ctrl_c_is_heard(warehouse: Warehouse) -> None:
+    def press(commit: Callable[[], Any]) -> Any:  # noqa: ANN401 - as the real one
+        signal.raise_signal(signal.SIGINT)
+        return commit()
+
+    batch = make_batch(warehouse)
+    AtCommit(warehouse, press)
+
+    with pytest.raises(KeyboardInterrupt):
+        warehouse.write(batch)
+
+    # as others see it
+    with warehouse.read("select inserted from ledger") as reader:
+        assert [1] == reader.read_all()["inserted"].to_pylist()
+    with pytest.raises(KeyboardInterrupt):  # it is heard as before
+        signal.raise_signal(signal.SIGINT)
+    access = OpenedWarehouse(warehouse)
     assert all(finding.is_well for finding in access.verify())
     access.close()
 
