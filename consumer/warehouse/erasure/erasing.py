@@ -155,8 +155,8 @@ class _Swap:
     def __init__(self, found: pa.Table, erase: Callable[[pa.Table], pa.Table]) -> None:
         self.renamed: list[str] = []
         self._keys = [str(key) for key in found["event_key"].to_pylist()]
-        by_event = near("event_at", found["event_at"].combine_chunks())
-        self._condition = f"{by_event} and event_key in (select unnest($1::uuid []))"
+        self._by_event = near("event_at", found["event_at"].combine_chunks())
+        self._condition = f"{self._by_event} and event_key in (select unnest($1::uuid []))"
         self._rows_of = (
             "select * replace (event_key::varchar as event_key) from events "
             f"where {self._condition} order by event_key"
@@ -182,7 +182,7 @@ class _Swap:
         before, after = self._rows["event_key"].to_pylist(), self.renamed
         renamed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
         if renamed:
-            _rename(connection, *zip(*renamed, strict=True))
+            _rename(connection, *zip(*renamed, strict=True), by_event=self._by_event)
         return len(self._gone)
 
     def _take(self, rows: pa.Table) -> None:
@@ -196,14 +196,21 @@ class _Swap:
 
 
 def _rename(
-    connection: "duckdb.DuckDBPyConnection", old: Sequence[str], new: Sequence[str]
+    connection: "duckdb.DuckDBPyConnection",
+    old: Sequence[str],
+    new: Sequence[str],
+    *,
+    by_event: str,
 ) -> None:
-    """Let what belongs to an event go on belonging to it; its key is made of what it says."""
+    """Let what belongs to an event go on belonging to it; its key is made of what it says.
+
+    ``by_event`` holds of the events' instants, so that no table is looked through whole.
+    """
     connection.register("renamed", pa.table({"old": old, "new": new}))
     for table in ("marks", "waiting", "rare_events"):
         connection.execute(
             f"update {table} set event_key = r.new::uuid from renamed as r "
-            f"where {table}.event_key = r.old::uuid"
+            f"where {by_event} and {table}.event_key = r.old::uuid"
         )
     connection.unregister("renamed")
 
