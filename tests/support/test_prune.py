@@ -332,6 +332,29 @@ def test_a_rebuild_keeps_horizon_figures_and_failures(
     assert 9 == desk.write(*make_day(new_letter, 7)).ignored
 
 
+def test_a_rebuild_keeps_whose_an_address_was_by_what_pruned_events_said(
+    desk: Desk, new_letter: NewLetter
+) -> None:
+    mail = {"source": "vip@shop.example.org", "to": ["ann@example.com"]}
+    domain = new_letter(**mail, identity="shop.example.org", sent=NOW - timedelta(days=28))
+    address = new_letter(**mail, identity="vip@shop.example.org", sent=NOW - timedelta(days=2))
+    desk.write(domain.send(), domain.open(), address.send(), address.open())
+    opens = (
+        "select event_hour, identity, opens from mail_hourly_by_event_time "
+        "where opens > 0 order by all"
+    )
+    before = desk.rows(opens)
+    assert ["shop.example.org"] * 2 == [row["identity"] for row in before]
+    prune_desk(desk, events_days=20)
+
+    desk.warehouse.close()
+    rebuild(desk.path, desk.warehouse.options)
+    desk.reopen()
+
+    assert before == desk.rows(opens)
+    assert [] == desk.faults()
+
+
 def test_the_verb_takes_days_from_the_settings(
     desk: Desk, duckpost: Verb, new_letter: NewLetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

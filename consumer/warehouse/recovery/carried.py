@@ -19,6 +19,19 @@ from consumer.warehouse.writing.write import enter_removal
 _FACTS: Final = ("horizon", "rollups_frozen_until", "archive_from")
 # Failures that are kept for longer, with their marks; all of it where a prune was cut off.
 _ROWS: Final = ("events", "marks", "waiting", "rare_events")
+# Whose an address is, which pruned events may have said first.
+_IDENTITIES: Final = "identities"
+_FIRST_TO_SAY: Final = f"""
+create or replace temp table first_to_say as
+select *
+from (from {_IDENTITIES} union all by name from carried.{_IDENTITIES})
+qualify
+    row_number() over (
+        partition by account, region, source
+        order by event_at, event_key, identity, coalesce(identity_account, '')
+    )
+    = 1
+"""
 # What rollups are made by, beside events.
 _WHOLE: Final = (*(basis.remains for basis in BASES), "rollup_tag_keys")
 _ROLLUPS: Final = tuple({rollup.table: None for rollup in ROLLUPS})
@@ -67,6 +80,7 @@ def take_along(connection: duckdb.DuckDBPyConnection, file: Path) -> Carried:
     connection.execute(f"attach '{_quoted(file)}' as carried")
     old = f"sent_at < timestamp '{horizon}'"
     copies = {table: f"select * from {table} where {old}" for table in _ROWS}
+    copies[_IDENTITIES] = f"select * from {_IDENTITIES}"
     if frozen is not None:
         copies |= {table: f"select * from {table}" for table in _WHOLE}
         copies |= {table: copy_frozen(table, frozen) for table in _ROLLUPS}
@@ -90,6 +104,9 @@ def put_back(connection: duckdb.DuckDBPyConnection, carried: Carried) -> None:
     connection.execute("begin transaction")
     for table in _ROWS:
         connection.execute(f"insert into {table} by name from carried.{table}")
+    connection.execute(_FIRST_TO_SAY)
+    connection.execute(f"delete from {_IDENTITIES}")
+    connection.execute(f"insert into {_IDENTITIES} by name from first_to_say")
     ((events,),) = connection.execute("select count(*) from carried.events").fetchall()
     enter_removal(connection, "rebuild", removed=-events)
     if carried.frozen is not None:
