@@ -80,7 +80,7 @@ class Reader:
     warehouse: Warehouse
     builder: BatchBuilder
 
-    def receive(self, count: int, *, secs: float = 20) -> list[Any]:
+    def receive(self, count: int, *, secs: float = 60) -> list[Any]:
         """Take ``count`` envelopes, or fail."""
         taken: list[Any] = []
 
