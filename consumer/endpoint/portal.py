@@ -133,7 +133,7 @@ class QueryPortal:
         if self._batch is not None:
             batch, self._batch = self._batch, None
             return batch
-        read = self._go_on if self._is_open else self._begin
+        read = Reader.next_batch if self._is_open else self._begin
         self._is_open = True
         batch = await self.execution.run(read)
         self._is_done = batch is None
@@ -142,9 +142,6 @@ class QueryPortal:
     def _begin(self, reader: Reader) -> pa.RecordBatch | None:
         """Start it and read the first rows in one step: each is a thread's turn."""
         reader.open(self._sql)
-        return reader.next_batch()
-
-    def _go_on(self, reader: Reader) -> pa.RecordBatch | None:
         return reader.next_batch()
 
     async def _send_batch(self, wire: Wire, batch: pa.RecordBatch) -> None:
