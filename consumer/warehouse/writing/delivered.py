@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from consumer.warehouse.pieces import unless, whole
 from consumer.warehouse.writing.edges import to_edges
+from consumer.warehouse.writing.sending import are_near_sending, to_micros_since_sending
 
 _ENTERED: Final = (
     *("event_at", "sent_at", "account", "region", "configuration_set", "identity", "source"),
@@ -21,9 +22,6 @@ _ENTERED: Final = (
 )
 _ASKED: Final = (*_ENTERED, "message_id", "recipient")
 _INSERT: Final = "insert into rollup_delivery_deltas by name select * from delivery_deltas"
-
-_EARLIEST_MICROS: Final = -3_600_000_000
-_LATEST_MICROS: Final = 24 * 3_600_000_000
 
 
 class Delays(NamedTuple):
@@ -88,21 +86,12 @@ def _are_delayed(delivered: pa.Table, delays: Delays) -> pa.Array:
         return nowhere
     names = ["message_id", "recipient", "event_at", "sent_at", "deliveries"]
     few = delivered.select(names).filter(may_be)
-    taken = _to_taken_micros(few)
-    is_near = pc.and_(
-        pc.greater_equal(taken, _EARLIEST_MICROS), pc.less_equal(taken, _LATEST_MICROS)
-    )
     had_one = pc.if_else(
         pc.less(whole(few["deliveries"]), 0),
         pc.is_in(_to_names(few), value_set=_to_names(delays.before)),
         pc.is_in(_to_names(few), value_set=_to_names(known)),
     )
-    return pc.replace_with_mask(nowhere, may_be, pc.and_(is_near, had_one))
-
-
-def _to_taken_micros(rows: pa.Table) -> pa.Array:
-    sent_at = whole(rows["sent_at"]).cast(pa.int64())
-    return pc.subtract(whole(rows["event_at"]).cast(pa.int64()), sent_at)
+    return pc.replace_with_mask(nowhere, may_be, pc.and_(are_near_sending(few), had_one))
 
 
 def _to_names(rows: pa.Table) -> pa.Array:
@@ -145,7 +134,7 @@ def _to_deltas(delivered: pa.Table, are_delayed: pa.Array) -> pa.Table:
     columns["from_domain"] = unless(
         pc.or_(has_name, pc.invert(has_no_domain)), columns["from_domain"]
     )
-    taken = pc.divide(_to_taken_micros(delivered), 1_000)
+    taken = pc.divide(to_micros_since_sending(delivered), 1_000)
     edges = to_edges(pa.concat_arrays([taken, columns.pop("processing_ms")]))
     columns["delivery_edge_ms"] = edges[: len(taken)]
     columns["processing_edge_ms"] = edges[len(taken) :]

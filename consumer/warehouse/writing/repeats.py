@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from consumer.warehouse.hours import hours_of, near, within
 from consumer.warehouse.pieces import whole
+from consumer.warehouse.writing.sending import are_near_sending
 
 _STORED: Final = """
 select e.message_id, e.recipient, e.event_at, e.event_key::varchar as event_key, e.sent_at,
@@ -40,8 +41,6 @@ where r.event_key::uuid not in (select event_key from marks where kind = 'repeat
 
 # A Delivery pairs with others of its recipient from an hour before its sending to a day after.
 _HOURS_NEAR_SENDING: Final = range(-1, 25)
-_EARLIEST_MICROS: Final = -3_600_000_000
-_LATEST_MICROS: Final = 24 * 3_600_000_000
 
 _REPEATS: Final = pa.schema(
     [
@@ -120,15 +119,9 @@ def _note(
 
 def _find_arriving(rows: pa.Table) -> pa.Table:
     """Return the Deliveries that may pair with others of their recipient."""
-    after = pc.subtract(rows["event_at"].cast(pa.int64()), rows["sent_at"].cast(pa.int64()))
     pairs = pc.and_(
         pc.and_(pc.equal(rows["event_type"], "Delivery"), pc.is_valid(rows["recipient"])),
-        pc.and_not(
-            pc.and_(
-                pc.greater_equal(after, _EARLIEST_MICROS), pc.less_equal(after, _LATEST_MICROS)
-            ),
-            rows["is_simulator"],
-        ),
+        pc.and_not(are_near_sending(rows), rows["is_simulator"]),
     )
     return rows.select(_ASKED).filter(pairs)
 
